@@ -1,0 +1,2 @@
+/** Headless client of a Lyceum classroom. */
+export const sdkVersion = "0.1.0";
