@@ -1,0 +1,117 @@
+//! What goes into a node and what comes out of it. Both are values; the shell owns sockets, disk, clock and threads.
+
+use livekit_protocol as proto;
+use lyceum_session as session;
+use lyceum_sfu as sfu;
+
+/// One signalling socket, for as long as it is open. Unique in the server; at most 48 bits are used. It is also the `ConnKey` of
+/// the media that belongs to it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ClientId(pub u64);
+
+/// A request to join that the shell has authenticated (token checked, room grant checked).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Join {
+    /// Who, from the token.
+    pub person: session::PersonId,
+    /// How they are shown and what they may do, from the token (and role from its `lyceum` claim).
+    pub profile: session::Profile,
+    /// What the device says of itself.
+    pub client: session::Client,
+    /// LiveKit's `client_protocol` (RPC and stream features), passed on to others.
+    pub client_protocol: i32,
+    /// LiveKit's `ClientInfo.Capability` numbers, passed on to others.
+    pub capabilities: Vec<i32>,
+    /// Subscribe to everything that is published.
+    pub auto_subscribe: bool,
+    /// The client sends `track_setting` with sizes; until it does, a video track is paused.
+    pub adaptive_stream: bool,
+    /// `reconnect=1` with this participant sid: the client wants to resume.
+    pub resume: Option<session::ConnectionId>,
+    /// Full ICE for clients that need it (Firefox).
+    pub full_ice: bool,
+}
+
+/// What a node is told.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Input {
+    /// Somebody joins; their socket is open (or about to be) and bound to `client`.
+    Join {
+        /// The socket.
+        client: ClientId,
+        /// Who and how.
+        join: Box<Join>,
+    },
+    /// A signal from a client.
+    Signal {
+        /// The socket.
+        client: ClientId,
+        /// The message.
+        request: Box<proto::SignalRequest>,
+    },
+    /// A socket is gone. `last_seen` is the time of its last message.
+    SocketClosed {
+        /// The socket.
+        client: ClientId,
+        /// Last sign of life.
+        last_seen: session::UnixMs,
+    },
+    /// A media shard tells something of one of this node's connections or groups.
+    Media(sfu::Event),
+    /// Every event up to this one is on disk. Only now may anyone be told of it.
+    Durable(session::Seq),
+    /// The store refused an append. The node tells its clients to reconnect, and ends with [`Output::Closed`].
+    StoreFailed,
+    /// An administrator removes a person.
+    Remove {
+        /// Who.
+        person: session::PersonId,
+    },
+    /// An administrator ends the session.
+    End,
+    /// The server shuts down: everybody is told to reconnect; connections are detached in the log; [`Output::Closed`] follows
+    /// once that is durable.
+    Shutdown,
+    /// The time given by `poll_timeout` has come.
+    Timeout,
+}
+
+/// What a node wants done, in order.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Output {
+    /// Append to the log. Appends are in `seq` order; each is answered in time by [`Input::Durable`].
+    Append(Vec<session::Event>),
+    /// Send a signal.
+    Signal {
+        /// The socket.
+        client: ClientId,
+        /// The message.
+        response: Box<proto::SignalResponse>,
+    },
+    /// Sign an access token with this person's current profile and send it as `refresh_token`.
+    RefreshToken {
+        /// The socket.
+        client: ClientId,
+        /// Who.
+        person: session::PersonId,
+        /// The profile to sign.
+        profile: Box<session::Profile>,
+    },
+    /// Close a socket after everything before has been sent.
+    CloseSocket {
+        /// The socket.
+        client: ClientId,
+    },
+    /// The join is refused; sent instead of a join response, and the socket is closed. The shell answers with an HTTP error if it has
+    /// not upgraded yet.
+    JoinRefused {
+        /// The socket.
+        client: ClientId,
+        /// Why.
+        reject: session::Reject,
+    },
+    /// Tell the media shard.
+    Media(sfu::Command),
+    /// The node has ended (session over, shut down, or store failed); drop it.
+    Closed,
+}

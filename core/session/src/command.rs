@@ -1,0 +1,123 @@
+//! Commands: what somebody wants to happen, in the imperative, and the reasons for refusing one.
+
+use crate::event::{Client, DetachReason, EndReason, Policy, Profile, Publication, UnpublishReason};
+use crate::ids::{ConnectionId, PersonId, RoomName, SessionId, TenantId, TrackId, UnixMs};
+
+/// What somebody wants to happen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Begins the log; only valid as the first command.
+    Start {
+        /// Whose organisation.
+        tenant: TenantId,
+        /// Which Room.
+        room: RoomName,
+        /// The new session's id.
+        session: SessionId,
+        /// Its limits and waits.
+        policy: Policy,
+        /// Application text of the Room.
+        metadata: String,
+    },
+    /// The server has read this log after it stopped without saying so: detaches every open connection at `last_seen`.
+    Recover {
+        /// The last moment at which the session is known to have run.
+        last_seen: UnixMs,
+    },
+    /// A device connects as `person`. An open connection of the same person is superseded first. A person who is known
+    /// (present, reconnecting or offline) keeps the profile that the log has, unless they had left.
+    Attach {
+        /// Who.
+        person: PersonId,
+        /// The profile from the token; used at admission.
+        profile: Profile,
+        /// The new connection's id.
+        connection: ConnectionId,
+        /// What the device says of itself.
+        client: Client,
+    },
+    /// A connection ended without goodbye.
+    Detach {
+        /// Which.
+        connection: ConnectionId,
+        /// Why.
+        reason: DetachReason,
+        /// Last sign of life.
+        last_seen: UnixMs,
+    },
+    /// A person says goodbye on this connection: detached, and left if it was the last.
+    Leave {
+        /// Which connection.
+        connection: ConnectionId,
+    },
+    /// A track is ready to be announced. Its `person` and `connection` fields must match an open connection.
+    Publish {
+        /// What is published.
+        publication: Publication,
+    },
+    /// A track stops.
+    Unpublish {
+        /// Which.
+        track: TrackId,
+        /// Why.
+        reason: UnpublishReason,
+    },
+    /// A track is muted or unmuted by its publisher. No event if nothing changes.
+    SetMuted {
+        /// Which.
+        track: TrackId,
+        /// The new state.
+        muted: bool,
+    },
+    /// A person's profile changes. No event if nothing changes.
+    Update {
+        /// Who.
+        person: PersonId,
+        /// The whole new profile.
+        profile: Profile,
+    },
+    /// Somebody removes a person.
+    Remove {
+        /// Who is removed.
+        person: PersonId,
+    },
+    /// The session ends for everybody.
+    End {
+        /// Why.
+        reason: EndReason,
+    },
+    /// A timer named by `State::poll_timeout` may be due.
+    Tick,
+}
+
+/// What `decide` knows beside the state and the command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ctx {
+    /// Server wall time.
+    pub now: UnixMs,
+    /// Who issues the command; `None` for the server itself.
+    pub actor: Option<PersonId>,
+}
+
+/// Why a command was refused. A refusal changes nothing and ejects nobody.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Reject {
+    /// The person may not do this.
+    #[error("not allowed: {0}")]
+    Forbidden(&'static str),
+    /// The command contradicts the state (a name taken, a second start).
+    #[error("conflict: {0}")]
+    Conflict(&'static str),
+    /// What the command names does not exist.
+    #[error("not found: {0}")]
+    NotFound(&'static str),
+    /// A limit of the policy is reached.
+    #[error("limit reached: {0}")]
+    Limit(&'static str),
+    /// The session has ended.
+    #[error("the session has ended")]
+    SessionEnded,
+    /// The command makes no sense in itself.
+    #[error("invalid: {0}")]
+    Invalid(&'static str),
+}

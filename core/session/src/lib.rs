@@ -1,0 +1,12 @@
+//! What a class is. `decide` turns a command into facts, `State::stamp` gives them their place and time, `apply` folds them
+//! into the state; nothing else changes it. There is no clock, no socket and no randomness here.
+
+mod command;
+mod event;
+mod ids;
+mod state;
+
+pub use command::{Command, Ctx, Reject};
+pub use event::*;
+pub use ids::*;
+pub use state::{Connection, Participant, Presence, State, apply, decide};

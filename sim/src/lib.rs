@@ -1,0 +1,1 @@
+//! Whole classes in virtual time.
