@@ -1,0 +1,692 @@
+/**
+ * A class as seen from one browser tab. `Classroom` joins by an invite, keeps your devices, and offers one immutable
+ * state to watch. It owns coming back: LiveKit's client repairs short breaks, and when that fails (the server was
+ * restarted, the token ran out) this joins again as the same person and publishes what was on. It draws nothing.
+ */
+import {
+  ConnectionError,
+  ConnectionErrorReason,
+  ConnectionState,
+  createLocalAudioTrack,
+  createLocalScreenTracks,
+  createLocalVideoTrack,
+  DisconnectReason,
+  Room,
+  RoomEvent,
+  ScreenSharePresets,
+  Track,
+  VideoPresets,
+  type LocalTrack,
+  type RemoteTrackPublication,
+  type RoomEventCallbacks,
+} from "livekit-client";
+import { giveUpAfterMs, retryDelayMs } from "./backoff.js";
+import { canShareScreen, mediaDevices, type DeviceKind } from "./devices.js";
+import { ClassroomError } from "./errors.js";
+import { acceptInvite, type Pass, type Role } from "./invite.js";
+import { recallTab, rememberTab } from "./memory.js";
+import { OwnDevice, type Capture, type Outlet, type OwnDeviceState } from "./own-device.js";
+import { networkOf, peopleOf, roleOf, sameFields, type Network, type Person } from "./people.js";
+
+export type EndReason = "left" | "removed" | "elsewhere" | "class_over" | "refused" | "gave_up";
+
+export type Connection =
+  | { readonly phase: "outside" }
+  | { readonly phase: "joining" }
+  | { readonly phase: "inside" }
+  /** `sinceMs`: when the class was lost, in ms since the epoch. `attempt` counts the tries to join again. */
+  | { readonly phase: "reconnecting"; readonly sinceMs: number; readonly attempt: number }
+  | { readonly phase: "ended"; readonly reason: EndReason; readonly message: string };
+
+export interface Me {
+  readonly identity: string | null;
+  readonly name: string;
+  readonly role: Role | null;
+  readonly speaking: boolean;
+  readonly network: Network;
+  readonly microphone: OwnDeviceState;
+  readonly camera: OwnDeviceState;
+  readonly screen: OwnDeviceState;
+}
+
+export interface ClassroomState {
+  readonly connection: Connection;
+  readonly room: string;
+  /** A learner invite to hand on; empty until the class was joined. */
+  readonly shareInvite: string;
+  readonly me: Me;
+  /** Everybody else, in order of arrival. */
+  readonly people: readonly Person[];
+  /** The browser holds sound back until the person presses something: offer `startAudio`. */
+  readonly audioBlocked: boolean;
+  /** Sound only: no pictures of others are received. */
+  readonly picturesPaused: boolean;
+  readonly speakerId: string | null;
+}
+
+export interface JoinOptions {
+  invite: string;
+  name: string;
+}
+
+export interface ClassroomOptions {
+  /** Name of the class, as in `/c/{room}`. */
+  room: string;
+  /** Origin of the server's API; empty for the server that served the page. */
+  apiUrl?: string;
+  /** Where the tab remembers the class across a reload; `null` for nowhere. */
+  storage?: Storage | null;
+  /** Seams for tests. */
+  createRoom?: (speakerId: string | null) => Room;
+  capture?: Capture;
+  fetch?: typeof fetch;
+  random?: () => number;
+}
+
+/** How long LiveKit's client may repair a break by itself before this joins afresh, in milliseconds. */
+const repairLimitMs = 15_000;
+/** How long leaving an old room may hold up joining again, in milliseconds. */
+const farewellLimitMs = 1_500;
+/** How long a page that seems to be unloaded waits before it returns to the class, in milliseconds. */
+const unloadPauseMs = 2_000;
+/** How long making the connection for sound and video may take, in milliseconds. */
+const peerConnectionTimeoutMs = 15_000;
+
+export class Classroom {
+  private readonly listeners = new Set<() => void>();
+  private readonly devices: Record<DeviceKind, OwnDevice>;
+  private readonly storage: Storage | null;
+  private readonly apiUrl: string;
+  private readonly createRoom: (speakerId: string | null) => Room;
+  private readonly fetchFn: typeof fetch;
+  private readonly random: () => number;
+
+  private current: ClassroomState;
+  private flushing = false;
+  private liveRoom: Room | null = null;
+  private unbind: () => void = () => undefined;
+  private invitation: JoinOptions | null = null;
+  private pass: Pass | null = null;
+  /** The last access token; the server knows the person by it even after it has run out. */
+  private token: string | null = null;
+  private repairTimer: ReturnType<typeof setTimeout> | undefined;
+  private wakeUp: (() => void) | null = null;
+  /** Counts joins, so that what an abandoned one still does is told apart. */
+  private generation = 0;
+
+  constructor(options: ClassroomOptions) {
+    this.apiUrl = options.apiUrl ?? "";
+    this.storage = options.storage === undefined ? sessionStorageOrNull() : options.storage;
+    this.createRoom = options.createRoom ?? createLiveKitRoom;
+    this.fetchFn = options.fetch ?? ((...args) => fetch(...args));
+    this.random = options.random ?? Math.random;
+    const capture = options.capture ?? openDevice;
+    const changed = () => this.scheduleFlush();
+    this.devices = {
+      microphone: new OwnDevice("microphone", capture, changed),
+      camera: new OwnDevice("camera", capture, changed),
+      screen: new OwnDevice("screen", capture, changed),
+    };
+    this.current = {
+      connection: { phase: "outside" },
+      room: options.room,
+      shareInvite: "",
+      me: {
+        identity: null,
+        name: "",
+        role: null,
+        speaking: false,
+        network: "unknown",
+        microphone: this.devices.microphone.state,
+        camera: this.devices.camera.state,
+        screen: this.devices.screen.state,
+      },
+      people: [],
+      audioBlocked: false,
+      picturesPaused: false,
+      speakerId: null,
+    };
+    this.takeUpMemory();
+  }
+
+  get state(): ClassroomState {
+    return this.current;
+  }
+
+  /** LiveKit's room, for debugging and statistics; another one after the class was lost and joined again. */
+  get room(): Room | null {
+    return this.liveRoom;
+  }
+
+  /** Calls back after every change of `state`; returns how to stop. */
+  subscribe(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Enters the class. Throws a `ClassroomError` that says why not. */
+  async join(options: JoinOptions): Promise<void> {
+    const { phase } = this.current.connection;
+    if (phase !== "outside" && phase !== "ended") throw new Error(`join() while ${phase}`);
+    if (this.invitation?.invite !== options.invite) this.token = null;
+    this.invitation = options;
+    const generation = ++this.generation;
+    this.setConnection({ phase: "joining" });
+    try {
+      await this.connect(generation);
+    } catch (error) {
+      if (generation === this.generation) this.setConnection({ phase: "outside" });
+      throw error;
+    }
+  }
+
+  /** Whether this tab was in the class when the page was last unloaded, with this invite or without a new one. */
+  static wasInside(room: string, invite: string | null, storage = sessionStorageOrNull()): boolean {
+    const memory = recallTab(storage, room);
+    return memory?.inside === true && (invite === null || invite === memory.invite);
+  }
+
+  /** Goes back to the class this tab was in, with the devices as they were; keeps trying if the server is away. */
+  comeBack(): void {
+    const memory = recallTab(this.storage, this.current.room);
+    if (memory === null) return;
+    this.invitation = { invite: memory.invite, name: memory.name };
+    this.token = memory.token;
+    if (memory.microphoneOn) void this.devices.microphone.set(true);
+    if (memory.cameraOn) void this.devices.camera.set(true);
+    void this.joinAgainUntilInside(Date.now());
+  }
+
+  /** From the end of a class back into it, as the same person. */
+  async joinAgain(): Promise<void> {
+    if (this.invitation === null) throw new Error("joinAgain() before join()");
+    await this.join(this.invitation);
+  }
+
+  async leave(): Promise<void> {
+    await this.end("left", "You left the class.");
+  }
+
+  async setMicrophone(on: boolean): Promise<void> {
+    await this.setDevice("microphone", on);
+  }
+
+  async setCamera(on: boolean): Promise<void> {
+    await this.setDevice("camera", on);
+  }
+
+  async setScreenShare(on: boolean): Promise<void> {
+    await this.setDevice("screen", on);
+  }
+
+  async chooseMicrophone(deviceId: string): Promise<void> {
+    await this.devices.microphone.choose(deviceId);
+    this.remember();
+  }
+
+  async chooseCamera(deviceId: string): Promise<void> {
+    await this.devices.camera.choose(deviceId);
+    this.remember();
+  }
+
+  /** Not every browser lets a page choose the speaker; those keep the system's choice. */
+  async chooseSpeaker(deviceId: string): Promise<void> {
+    this.patch({ speakerId: deviceId });
+    this.remember();
+    await this.liveRoom?.switchActiveDevice("audiooutput", deviceId);
+  }
+
+  /** Sound only, to spare a weak network or a data plan. */
+  setPicturesPaused(paused: boolean): void {
+    this.patch({ picturesPaused: paused });
+    this.subscribeToPictures();
+    this.remember();
+    this.scheduleFlush();
+  }
+
+  /** Call from a click or key press: browsers start sound only then. */
+  async startAudio(): Promise<void> {
+    await this.liveRoom?.startAudio();
+    this.scheduleFlush();
+  }
+
+  /** Stops waiting for the next try to join again, and tries. */
+  tryNow(): void {
+    if (this.current.connection.phase !== "reconnecting") return;
+    if (this.wakeUp === null) this.takeOver();
+    else this.wakeUp();
+  }
+
+  // ---- Joining ----
+
+  private async connect(generation: number): Promise<void> {
+    if (this.invitation === null) throw new Error("no invitation");
+    await this.leaveOldRoom();
+    const pass = await acceptInvite(
+      this.apiUrl,
+      { invite: this.invitation.invite, name: this.invitation.name, returning: this.token },
+      this.fetchFn,
+    );
+    if (generation !== this.generation) return;
+    this.pass = pass;
+    this.token = pass.token;
+    const room = this.createRoom(this.current.speakerId);
+    this.liveRoom = room;
+    this.unbind = this.bind(room);
+    try {
+      await room.connect(this.mediaUrl(pass), pass.token, { peerConnectionTimeout: peerConnectionTimeoutMs });
+    } catch (cause) {
+      if (generation === this.generation) await this.leaveOldRoom();
+      throw asConnectError(cause);
+    }
+    if (generation !== this.generation) {
+      void room.disconnect(false);
+      return;
+    }
+    this.enter(room);
+  }
+
+  private enter(room: Room): void {
+    clearTimeout(this.repairTimer);
+    this.plugDevices(outletOf(room));
+    this.setConnection({ phase: "inside" });
+    this.subscribeToPictures();
+  }
+
+  private mediaUrl(pass: Pass): string {
+    return (
+      pass.serverUrl ?? (this.apiUrl === "" ? globalThis.location.origin : this.apiUrl).replace(/^http/, "ws")
+    );
+  }
+
+  /** Tells the room before this one goodbye, and makes the captures fit for the next. */
+  private async leaveOldRoom(): Promise<void> {
+    const room = this.liveRoom;
+    if (room === null) return;
+    this.liveRoom = null;
+    this.unbind();
+    this.unbind = () => undefined;
+    this.plugDevices(null);
+    await Promise.race([room.disconnect(false), delay(farewellLimitMs)]).catch(() => undefined);
+    for (const device of Object.values(this.devices)) device.renew();
+  }
+
+  // ---- Coming back ----
+
+  private async joinAgainUntilInside(sinceMs: number, firstPauseMs = 0): Promise<void> {
+    const generation = ++this.generation;
+    clearTimeout(this.repairTimer);
+    this.setConnection({ phase: "reconnecting", sinceMs, attempt: 1 });
+    if (firstPauseMs > 0) await this.pause(firstPauseMs);
+    for (let attempt = 1; generation === this.generation; attempt += 1) {
+      this.setConnection({ phase: "reconnecting", sinceMs, attempt });
+      try {
+        await this.connect(generation);
+        return;
+      } catch (error) {
+        if (generation !== this.generation) return;
+        if (error instanceof ClassroomError && !error.retryable) {
+          await this.end("refused", error.message);
+          return;
+        }
+        if (Date.now() - sinceMs > giveUpAfterMs) {
+          await this.end("gave_up", "We could not bring you back. Check your network, then join again.");
+          return;
+        }
+      }
+      await this.pause(retryDelayMs(attempt, this.random()));
+    }
+  }
+
+  /** Waits for the next try; `tryNow`, and a network that is back, cut it short. */
+  private async pause(ms: number): Promise<void> {
+    const over = new AbortController();
+    await new Promise<void>((resolve) => {
+      this.wakeUp = resolve;
+      const timer = setTimeout(resolve, ms);
+      over.signal.addEventListener("abort", () => clearTimeout(timer));
+      if (typeof window !== "undefined")
+        window.addEventListener("online", () => resolve(), { signal: over.signal });
+    });
+    over.abort();
+    this.wakeUp = null;
+  }
+
+  /** LiveKit has noticed a break and repairs it; we only watch the clock. */
+  private handleBreak(): void {
+    if (this.current.connection.phase !== "inside") return;
+    this.plugDevices(null);
+    this.setConnection({ phase: "reconnecting", sinceMs: Date.now(), attempt: 0 });
+    clearTimeout(this.repairTimer);
+    this.repairTimer = setTimeout(() => this.takeOver(), repairLimitMs);
+  }
+
+  private takeOver(): void {
+    const { connection } = this.current;
+    const repairing = connection.phase === "reconnecting" && connection.attempt === 0;
+    if (repairing) void this.joinAgainUntilInside(connection.sinceMs);
+  }
+
+  private handleDisconnected(reason: DisconnectReason | undefined): void {
+    const { connection } = this.current;
+    // While joining, the promise of `room.connect` tells the same.
+    const repairing = connection.phase === "reconnecting" && connection.attempt === 0;
+    if (connection.phase !== "inside" && !repairing) return;
+    switch (reason) {
+      case DisconnectReason.DUPLICATE_IDENTITY:
+        void this.end("elsewhere", "You joined this class in another window. This one has stopped.");
+        return;
+      case DisconnectReason.PARTICIPANT_REMOVED:
+        void this.end("removed", "You were removed from the class.");
+        return;
+      case DisconnectReason.ROOM_DELETED:
+      case DisconnectReason.ROOM_CLOSED:
+        void this.end("class_over", "The class is over.");
+        return;
+      case DisconnectReason.CLIENT_INITIATED:
+        // Not by `leave()`, which unbinds first: the page is being unloaded, or was frozen in the background.
+        // If it lives on after the pause, it returns.
+        void this.joinAgainUntilInside(Date.now(), unloadPauseMs);
+        return;
+      default:
+        void this.joinAgainUntilInside(repairing ? connection.sinceMs : Date.now());
+    }
+  }
+
+  private async end(reason: EndReason, message: string): Promise<void> {
+    this.generation += 1;
+    clearTimeout(this.repairTimer);
+    this.wakeUp?.();
+    this.setConnection({ phase: "ended", reason, message });
+    this.patch({ people: [] });
+    const screen = this.devices.screen.set(false);
+    await this.leaveOldRoom();
+    await screen;
+    for (const device of Object.values(this.devices)) device.release();
+  }
+
+  // ---- LiveKit's events ----
+
+  private bind(room: Room): () => void {
+    const refresh = () => this.scheduleFlush();
+    const handleBreak = () => this.handleBreak();
+    const undo: (() => void)[] = [];
+    const on = <Name extends keyof RoomEventCallbacks>(name: Name, handler: RoomEventCallbacks[Name]) => {
+      room.on(name, handler);
+      undo.push(() => room.off(name, handler));
+    };
+    on(RoomEvent.SignalReconnecting, handleBreak);
+    on(RoomEvent.Reconnecting, handleBreak);
+    on(RoomEvent.Reconnected, () => this.enter(room));
+    on(RoomEvent.Disconnected, (reason) => this.handleDisconnected(reason));
+    on(RoomEvent.ParticipantConnected, refresh);
+    on(RoomEvent.ParticipantDisconnected, refresh);
+    on(RoomEvent.ParticipantNameChanged, refresh);
+    on(RoomEvent.ParticipantAttributesChanged, refresh);
+    on(RoomEvent.ParticipantPermissionsChanged, refresh);
+    on(RoomEvent.ActiveSpeakersChanged, refresh);
+    on(RoomEvent.ConnectionQualityChanged, refresh);
+    on(RoomEvent.AudioPlaybackStatusChanged, refresh);
+    on(RoomEvent.TrackPublished, (publication) => {
+      this.subscribeAsWanted(publication);
+      refresh();
+    });
+    on(RoomEvent.TrackUnpublished, refresh);
+    on(RoomEvent.TrackMuted, refresh);
+    on(RoomEvent.TrackUnmuted, refresh);
+    on(RoomEvent.TrackSubscribed, (track) => {
+      // Sound plays from an element that is in no page; pictures are attached by whoever shows them.
+      if (track.kind === Track.Kind.Audio) track.attach();
+      refresh();
+    });
+    on(RoomEvent.TrackUnsubscribed, (track) => {
+      if (track.kind === Track.Kind.Audio) track.detach();
+      refresh();
+    });
+    return () => {
+      for (const off of undo) off();
+      for (const person of room.remoteParticipants.values()) {
+        for (const publication of person.audioTrackPublications.values()) publication.track?.detach();
+      }
+    };
+  }
+
+  private subscribeToPictures(): void {
+    for (const person of this.liveRoom?.remoteParticipants.values() ?? []) {
+      for (const publication of person.trackPublications.values()) this.subscribeAsWanted(publication);
+    }
+  }
+
+  private subscribeAsWanted(publication: RemoteTrackPublication): void {
+    const wanted = !this.current.picturesPaused;
+    if (publication.kind === Track.Kind.Video && publication.isDesired !== wanted)
+      publication.setSubscribed(wanted);
+  }
+
+  // ---- Devices ----
+
+  private async setDevice(kind: DeviceKind, on: boolean): Promise<void> {
+    const change = this.devices[kind].set(on);
+    this.remember();
+    await change;
+  }
+
+  private plugDevices(outlet: Outlet | null): void {
+    for (const device of Object.values(this.devices)) device.plug(outlet);
+  }
+
+  // ---- State ----
+
+  private setConnection(connection: Connection): void {
+    this.patch({ connection });
+    this.remember();
+    this.scheduleFlush();
+  }
+
+  private patch(change: Partial<ClassroomState>): void {
+    this.current = { ...this.current, ...change };
+    this.notify();
+  }
+
+  /** Many LiveKit events arrive together; one reading of the room answers them all. */
+  private scheduleFlush(): void {
+    if (this.flushing) return;
+    this.flushing = true;
+    queueMicrotask(() => {
+      this.flushing = false;
+      this.flush();
+    });
+  }
+
+  private flush(): void {
+    const room = this.liveRoom;
+    const before = this.current;
+    const inside = before.connection.phase === "inside" && room?.state === ConnectionState.Connected;
+    const me: Me = {
+      identity: this.pass?.identity ?? null,
+      name: this.pass?.name ?? this.invitation?.name ?? "",
+      role: (inside ? roleOf(room.localParticipant) : null) ?? this.pass?.role ?? null,
+      speaking: inside && room.localParticipant.isSpeaking,
+      network: inside ? networkOf(room.localParticipant) : "unknown",
+      microphone: this.freshDevice("microphone"),
+      camera: this.freshDevice("camera"),
+      screen: this.freshDevice("screen"),
+    };
+    const ended = before.connection.phase === "ended";
+    const next: ClassroomState = {
+      ...before,
+      shareInvite: this.pass?.shareInvite ?? "",
+      me: sameFields(me, before.me) ? before.me : me,
+      people: ended
+        ? before.people
+        : peopleOf(room?.remoteParticipants.values() ?? [], before.people, !inside),
+      audioBlocked: inside && !room.canPlaybackAudio,
+    };
+    if (sameFields(next, before)) return;
+    this.current = next;
+    if (me.microphone.on !== before.me.microphone.on || me.camera.on !== before.me.camera.on) this.remember();
+    this.notify();
+  }
+
+  private freshDevice(kind: DeviceKind): OwnDeviceState {
+    const state = this.devices[kind].state;
+    const before = this.current.me[kind];
+    return sameFields(state, before) ? before : state;
+  }
+
+  private notify(): void {
+    for (const listener of this.listeners) listener();
+  }
+
+  // ---- What the tab remembers ----
+
+  private takeUpMemory(): void {
+    const memory = recallTab(this.storage, this.current.room);
+    if (memory === null) return;
+    this.token = memory.token;
+    this.invitation = { invite: memory.invite, name: memory.name };
+    this.current = {
+      ...this.current,
+      speakerId: memory.speakerId,
+      picturesPaused: memory.picturesPaused,
+      me: { ...this.current.me, name: memory.name },
+    };
+    void this.devices.microphone.choose(memory.microphoneId);
+    void this.devices.camera.choose(memory.cameraId);
+  }
+
+  private remember(): void {
+    if (this.invitation === null) return;
+    const { phase } = this.current.connection;
+    // Before the first entry there is nothing to return to; the join that is under way will remember.
+    if (phase === "outside" || phase === "joining") return;
+    rememberTab(this.storage, this.current.room, {
+      inside: phase !== "ended",
+      invite: this.invitation.invite,
+      name: this.pass?.name ?? this.invitation.name,
+      token: this.token,
+      microphoneOn: this.devices.microphone.state.on,
+      cameraOn: this.devices.camera.state.on,
+      picturesPaused: this.current.picturesPaused,
+      microphoneId: this.devices.microphone.state.deviceId,
+      cameraId: this.devices.camera.state.deviceId,
+      speakerId: this.current.speakerId,
+    });
+  }
+}
+
+function outletOf(room: Room): Outlet {
+  const me = room.localParticipant;
+  const source: Record<DeviceKind, Track.Source> = {
+    microphone: Track.Source.Microphone,
+    camera: Track.Source.Camera,
+    screen: Track.Source.ScreenShare,
+  };
+  return {
+    allows(kind) {
+      const { permissions } = me;
+      if (permissions === undefined) return true;
+      const sources = permissions.canPublishSources.map((allowed) => Track.sourceFromProto(allowed));
+      return permissions.canPublish && (sources.length === 0 || sources.includes(source[kind]));
+    },
+    isPublished(track) {
+      for (const publication of me.trackPublications.values()) if (publication.track === track) return true;
+      return false;
+    },
+    async publish(track) {
+      await me.publishTrack(track);
+    },
+    async unpublish(track) {
+      await me.unpublishTrack(track, false);
+    },
+  };
+}
+
+function createLiveKitRoom(speakerId: string | null): Room {
+  return new Room({
+    adaptiveStream: true,
+    dynacast: true,
+    disconnectOnPageLeave: true,
+    // Captures belong to the devices above; they outlive a room.
+    stopLocalTrackOnUnpublish: false,
+    // Lyceum speaks the protocol with two peer connections; asking for one first would cost a round trip.
+    singlePeerConnection: false,
+    reconnectPolicy: {
+      nextRetryDelayInMs: ({ retryCount, elapsedMs }) =>
+        elapsedMs > repairLimitMs
+          ? null
+          : Math.min(200 * 2 ** retryCount, 2_000) * (0.75 + Math.random() * 0.5),
+    },
+    publishDefaults: {
+      simulcast: true,
+      videoCodec: "vp8",
+      videoSimulcastLayers: [VideoPresets.h180, VideoPresets.h360],
+      screenShareEncoding: ScreenSharePresets.h1080fps15.encoding,
+    },
+    ...(speakerId === null ? {} : { audioOutput: { deviceId: speakerId } }),
+  });
+}
+
+async function openDevice(kind: DeviceKind, deviceId: string | null): Promise<LocalTrack[]> {
+  if (mediaDevices() === null) {
+    throw namedError(globalThis.isSecureContext ? "DeviceUnsupportedError" : "InsecureContextError");
+  }
+  const device = deviceId === null ? {} : { deviceId };
+  switch (kind) {
+    case "microphone":
+      return [
+        await createLocalAudioTrack({
+          ...device,
+          echoCancellation: true,
+          noiseSuppression: true,
+          autoGainControl: true,
+        }),
+      ];
+    case "camera":
+      return [await createLocalVideoTrack({ ...device, resolution: VideoPresets.h720.resolution })];
+    case "screen":
+      if (!canShareScreen()) throw namedError("DeviceUnsupportedError");
+      return createLocalScreenTracks({
+        audio: true,
+        contentHint: "detail",
+        resolution: ScreenSharePresets.h1080fps15.resolution,
+        selfBrowserSurface: "exclude",
+      });
+  }
+}
+
+function asConnectError(cause: unknown): ClassroomError {
+  const reason = cause instanceof ConnectionError ? cause.reason : null;
+  if (reason === ConnectionErrorReason.ServerUnreachable || reason === ConnectionErrorReason.WebSocket) {
+    return new ClassroomError(
+      "unreachable",
+      "We cannot reach the class. Check your network, then try again.",
+      { cause },
+    );
+  }
+  return new ClassroomError(
+    "no_connection",
+    "The class answered, but sound and video could not be connected. A firewall may block them. Try again, or use another network.",
+    { cause },
+  );
+}
+
+/** As browsers name the errors of devices. */
+function namedError(name: string): Error {
+  const error = new Error(name);
+  error.name = name;
+  return error;
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function sessionStorageOrNull(): Storage | null {
+  try {
+    return globalThis.sessionStorage;
+  } catch {
+    // Storage is switched off for this page.
+    return null;
+  }
+}
