@@ -2,11 +2,13 @@
 //! into the state; nothing else changes it. There is no clock, no socket and no randomness here.
 
 mod command;
+mod decide;
 mod event;
 mod ids;
 mod state;
 
 pub use command::{Command, Ctx, Reject};
+pub use decide::decide;
 pub use event::*;
 pub use ids::*;
-pub use state::{Connection, Participant, Presence, State, apply, decide};
+pub use state::{Connection, Participant, Presence, State, apply};
