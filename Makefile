@@ -1,0 +1,68 @@
+# `make run` starts a class, `make test` runs every test, `make check` reads the code. `make help` lists the rest.
+# Each installs what it needs first and builds only what has changed.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name '*.tsbuildinfo')
+
+.PHONY: help run test check sim fmt clean web server
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build what has changed, start a server with a demo class, print its address
+	@scripts/setup.sh run
+	@$(MAKE) web server
+	@scripts/run.sh
+
+test: ## Every test: Rust, web, simulated classes, real browsers, the Python SDK
+	@scripts/setup.sh test
+	@$(MAKE) web server tests/browser/node_modules target/python/.installed
+	@scripts/test.sh
+
+check: ## Formatting, lints as errors, types, licences and sources of dependencies
+	@scripts/setup.sh check
+	@$(MAKE) web
+	@scripts/check.sh
+
+sim: ## Only the simulated classes, in virtual time
+	@scripts/setup.sh run
+	cargo test -p lyceum-sim
+
+fmt: ## Format everything that `make check` looks at
+	cargo fmt --all
+	cd web && npm run --silent format
+	cd web && npx prettier --config .prettierrc.json --log-level warn --write '../tests/browser/*.mjs'
+
+clean: ## Remove everything that was built; classes under data/ stay
+	rm -rf target web/node_modules web/app/dist web/sdk/dist tests/browser/node_modules
+	find web -name '*.tsbuildinfo' -not -path '*/node_modules/*' -delete
+
+web: web/app/dist/index.html
+
+server: web
+	@printf '\033[1m==> Building the server\033[0m\n'
+	cargo build --package lyceum --bin lyceum
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json web/sdk/package.json web/app/package.json
+	@printf '\033[1m==> Installing the npm packages of the web app\033[0m\n'
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+web/app/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	@printf '\033[1m==> Building the web app\033[0m\n'
+	cd web && npm run --silent build
+	@touch $@
+
+tests/browser/node_modules: tests/browser/package.json tests/browser/package-lock.json
+	@printf '\033[1m==> Installing the npm packages of the browser tests\033[0m\n'
+	cd tests/browser && npm ci --no-audit --no-fund
+	@touch $@
+
+target/python/.installed: tests/python/requirements.txt
+	@printf '\033[1m==> Installing the Python packages of the tests\033[0m\n'
+	@scripts/python.sh
+	@touch $@

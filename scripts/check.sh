@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Everything that can be said about the code without running it. Stops at the first complaint.
+source "$(dirname "$0")/lib.sh"
+
+say "Formatting: Rust, web, browser tests"
+cargo fmt --all -- --check
+(cd web && npm run --silent format:check && npx prettier --config .prettierrc.json --log-level warn --check '../tests/browser/*.mjs')
+
+say "Types and lints: web"
+(cd web && npm run --silent typecheck && npm run --silent lint && npm run --silent size)
+
+say "Lints: Rust"
+cargo clippy --workspace --all-targets --locked -- --deny warnings
+
+say "Dependencies: licences, bans, sources"
+cargo deny --log-level error check --hide-inclusion-graph licenses bans sources
+
+say "Dependencies: known vulnerabilities"
+if cargo deny --log-level off fetch db >/dev/null 2>&1; then
+  cargo deny check advisories
+else
+  echo "Not checked: the advisory database cannot be reached from here."
+fi
+
+say "Everything checked is in order"

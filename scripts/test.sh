@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Runs every suite, even after one has failed, and adds up what their runners counted. Expects `make test` to have built
+# everything.
+source "$(dirname "$0")/lib.sh"
+
+passed=0
+failed=0
+broken=()
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# suite NAME PASSED-PATTERN FAILED-PATTERN COMMAND... : the patterns are extended regular expressions whose one number is a count.
+suite() {
+  local name=$1 passed_pattern=$2 failed_pattern=$3
+  shift 3
+  say "$name"
+  if "$@" 2>&1 | tee "$log"; then :; else broken+=("$name"); fi
+  passed=$((passed + $(count "$passed_pattern")))
+  failed=$((failed + $(count "$failed_pattern")))
+}
+
+count() {
+  sed 's/\x1b\[[0-9;]*m//g' "$log" | { grep -E "$1" || true; } | sed -E "s/.*$1.*/\1/" | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+suite "Rust" 'test result: .* ([0-9]+) passed;' ' passed; ([0-9]+) failed;' \
+  cargo test --workspace --locked
+suite "Web" '^ *Tests .*[^0-9]([0-9]+) passed' '^ *Tests .*[^0-9]([0-9]+) failed' \
+  npm --prefix web run --silent test
+suite "Python SDK" '([0-9]+) passed' '([0-9]+) failed' \
+  target/python/bin/pytest --quiet tests/python
+suite "Browsers" '^# pass ([0-9]+)' '^# fail ([0-9]+)' \
+  node --test --test-reporter=tap tests/browser/*.test.mjs
+
+for name in "${broken[@]}"; do echo "The suite failed: $name" >&2; done
+[ ${#broken[@]} -eq 0 ] || [ "$failed" -gt 0 ] || failed=${#broken[@]}
+echo
+echo "$passed passed, $failed failed"
+[ ${#broken[@]} -eq 0 ]
