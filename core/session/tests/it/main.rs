@@ -1,0 +1,10 @@
+//! A class as people notice it: short stories of what happens to them, and generated schedules of arrivals, losses, clock
+//! jumps and crashes held against a simple model and against the log alone.
+
+#![allow(clippy::expect_used, reason = "a test that meets the unexpected stops there")]
+
+mod class;
+mod log;
+mod model;
+mod schedules;
+mod stories;

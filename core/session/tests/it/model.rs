@@ -1,0 +1,293 @@
+//! A class as simple as one could draw it on paper: who sits where, which tracks are on, and what each command should do to
+//! that. It makes no events; it says which answer to expect and how the class looks afterwards.
+
+use lyceum_session::*;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub clock: u64,
+    pub policy: Option<Policy>,
+    pub seats: BTreeMap<PersonId, Seat>,
+    pub tracks: BTreeMap<TrackId, Track>,
+    pub nobody_since: Option<u64>,
+    pub ended: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Seat {
+    pub profile: Profile,
+    pub place: Place,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    Here(ConnectionId),
+    Away { until: u64 },
+    Offline,
+    Gone,
+}
+
+#[derive(Clone, Debug)]
+pub struct Track {
+    pub person: PersonId,
+    pub connection: ConnectionId,
+    pub source: Source,
+    pub muted: bool,
+}
+
+/// The answer to a command: whether anything happens, or the kind of refusal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    Happens,
+    Nothing,
+    Forbidden,
+    Conflict,
+    NotFound,
+    Limit,
+    Ended,
+}
+
+impl Answer {
+    pub fn of(result: &Result<Vec<Fact>, Reject>) -> Self {
+        match result {
+            Ok(facts) if facts.is_empty() => Self::Nothing,
+            Ok(_) => Self::Happens,
+            Err(Reject::Forbidden(_) | Reject::Invalid(_)) => Self::Forbidden,
+            Err(Reject::Conflict(_)) => Self::Conflict,
+            Err(Reject::NotFound(_)) => Self::NotFound,
+            Err(Reject::Limit(_)) => Self::Limit,
+            Err(Reject::SessionEnded) => Self::Ended,
+        }
+    }
+}
+
+impl Model {
+    pub fn new() -> Self {
+        Self {
+            clock: 0,
+            policy: None,
+            seats: BTreeMap::new(),
+            tracks: BTreeMap::new(),
+            nobody_since: None,
+            ended: false,
+        }
+    }
+
+    /// What the class answers. A clock that went backwards is an old clock; it moves only when something happens.
+    pub fn takes(&mut self, command: &Command, now: u64, actor: Option<&PersonId>) -> Answer {
+        let now = now.max(self.clock);
+        let answer = self.answer(command, now, actor);
+        if answer == Answer::Happens {
+            self.clock = now;
+        }
+        answer
+    }
+
+    pub fn connection_of(&self, person: &PersonId) -> Option<&ConnectionId> {
+        match &self.seats.get(person)?.place {
+            Place::Here(connection) => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// When something happens though nobody does anything.
+    pub fn next_deadline(&self) -> Option<u64> {
+        let grace = self.seats.values().filter_map(|seat| match seat.place {
+            Place::Away { until } => Some(until),
+            _ => None,
+        });
+        grace.chain(self.ends_at()).min()
+    }
+
+    pub fn owner_of(&self, connection: &ConnectionId) -> Option<PersonId> {
+        self.seats.keys().find(|person| self.connection_of(person) == Some(connection)).cloned()
+    }
+
+    fn answer(&mut self, command: &Command, now: u64, actor: Option<&PersonId>) -> Answer {
+        if self.ended {
+            return Answer::Ended;
+        }
+        let Some(policy) = self.policy.clone() else {
+            let Command::Start { policy, .. } = command else { return Answer::Conflict };
+            self.policy = Some(policy.clone());
+            self.nobody_since = Some(now);
+            return Answer::Happens;
+        };
+        let not_mine = |person: &PersonId| actor.is_some_and(|actor| actor != person);
+        match command {
+            Command::Start { .. } => Answer::Conflict,
+            Command::Recover { .. } => {
+                let here: Vec<ConnectionId> =
+                    self.seats.keys().filter_map(|person| self.connection_of(person)).cloned().collect();
+                for connection in &here {
+                    self.closes(connection, now + policy.presence_grace_ms, now);
+                }
+                if here.is_empty() { Answer::Nothing } else { Answer::Happens }
+            }
+            Command::Attach { person, profile, connection, .. } => {
+                if not_mine(person) {
+                    return Answer::Forbidden;
+                }
+                if self.owner_of(connection).is_some() {
+                    return Answer::Conflict;
+                }
+                let kept = self.seats.get(person).filter(|seat| seat.place != Place::Gone);
+                let profile = kept.map_or(profile, |seat| &seat.profile).clone();
+                let others = self
+                    .seats
+                    .iter()
+                    .filter(|(other, seat)| {
+                        *other != person
+                            && matches!(seat.place, Place::Here(_) | Place::Away { .. })
+                            && !seat.profile.permission.hidden
+                    })
+                    .count();
+                let is_in_already = kept.is_some_and(|seat| seat.place != Place::Offline);
+                let room_for_one = policy.max_participants == 0 || others < policy.max_participants as usize;
+                if !is_in_already && !profile.permission.hidden && !room_for_one {
+                    return Answer::Limit;
+                }
+                self.tracks.retain(|_, track| track.person != *person);
+                self.seats.insert(person.clone(), Seat { profile, place: Place::Here(connection.clone()) });
+                self.nobody_since = None;
+                Answer::Happens
+            }
+            Command::Detach { connection, .. } | Command::Leave { connection } => {
+                let Some(person) = self.owner_of(connection) else { return Answer::NotFound };
+                if not_mine(&person) {
+                    return Answer::Forbidden;
+                }
+                self.closes(connection, now + policy.presence_grace_ms, now);
+                if matches!(command, Command::Leave { .. }) {
+                    self.moves(&person, Place::Gone);
+                }
+                Answer::Happens
+            }
+            Command::Publish { publication } => {
+                let Some(owner) = self.owner_of(&publication.connection) else { return Answer::NotFound };
+                if owner != publication.person || not_mine(&owner) {
+                    return Answer::Forbidden;
+                }
+                if self.tracks.contains_key(&publication.track) {
+                    return Answer::Conflict;
+                }
+                if !may_publish(&self.seats[&owner].profile, publication.source) {
+                    return Answer::Forbidden;
+                }
+                let mine = self.tracks.values().filter(|track| track.person == owner).count();
+                if mine >= policy.max_tracks_per_connection as usize {
+                    return Answer::Limit;
+                }
+                let Publication { connection, source, muted, .. } = publication.clone();
+                self.tracks.insert(publication.track.clone(), Track { person: owner, connection, source, muted });
+                Answer::Happens
+            }
+            Command::Unpublish { track, .. } => {
+                let Some(known) = self.tracks.get(track) else { return Answer::NotFound };
+                if not_mine(&known.person) {
+                    return Answer::Forbidden;
+                }
+                self.tracks.remove(track);
+                Answer::Happens
+            }
+            Command::SetMuted { track, muted } => {
+                let Some(known) = self.tracks.get_mut(track) else { return Answer::NotFound };
+                if not_mine(&known.person) {
+                    return Answer::Forbidden;
+                }
+                if known.muted == *muted {
+                    return Answer::Nothing;
+                }
+                known.muted = *muted;
+                Answer::Happens
+            }
+            Command::Update { person, profile } => {
+                let Some(seat) = self.seats.get_mut(person).filter(|seat| seat.place != Place::Gone) else {
+                    return Answer::NotFound;
+                };
+                if not_mine(person) {
+                    return Answer::Forbidden;
+                }
+                let old = &seat.profile;
+                let powers_change =
+                    (old.role, old.kind, &old.permission) != (profile.role, profile.kind, &profile.permission);
+                if actor.is_some() && (!old.permission.can_update_metadata || powers_change) {
+                    return Answer::Forbidden;
+                }
+                if old == profile {
+                    return Answer::Nothing;
+                }
+                seat.profile = profile.clone();
+                self.tracks.retain(|_, track| track.person != *person || may_publish(profile, track.source));
+                Answer::Happens
+            }
+            Command::Remove { person } => {
+                if actor.is_some() {
+                    return Answer::Forbidden;
+                }
+                match self.seats.get(person).map(|seat| seat.place.clone()) {
+                    None | Some(Place::Gone) => Answer::NotFound,
+                    Some(place) => {
+                        if let Place::Here(connection) = place {
+                            self.closes(&connection, now, now);
+                        }
+                        self.moves(person, Place::Gone);
+                        Answer::Happens
+                    }
+                }
+            }
+            Command::End { .. } if actor.is_some() => Answer::Forbidden,
+            Command::End { .. } => self.ends(),
+            Command::Tick => {
+                if self.ends_at().is_some_and(|due| now >= due) {
+                    return self.ends();
+                }
+                let mut answer = Answer::Nothing;
+                for seat in self.seats.values_mut() {
+                    if matches!(seat.place, Place::Away { until } if until <= now) {
+                        seat.place = Place::Offline;
+                        answer = Answer::Happens;
+                    }
+                }
+                answer
+            }
+        }
+    }
+
+    fn ends_at(&self) -> Option<u64> {
+        let (since, policy) = (self.nobody_since?, self.policy.as_ref()?);
+        Some(since + if self.seats.is_empty() { policy.empty_timeout_ms } else { policy.departure_timeout_ms })
+    }
+
+    fn closes(&mut self, connection: &ConnectionId, until: u64, now: u64) {
+        self.tracks.retain(|_, track| track.connection != *connection);
+        if let Some(person) = self.owner_of(connection) {
+            self.moves(&person, Place::Away { until });
+        }
+        if !self.seats.values().any(|seat| matches!(seat.place, Place::Here(_))) {
+            self.nobody_since = Some(now);
+        }
+    }
+
+    fn moves(&mut self, person: &PersonId, place: Place) {
+        if let Some(seat) = self.seats.get_mut(person) {
+            seat.place = place;
+        }
+    }
+
+    fn ends(&mut self) -> Answer {
+        self.tracks.clear();
+        self.seats.values_mut().for_each(|seat| seat.place = Place::Gone);
+        self.nobody_since = None;
+        self.ended = true;
+        Answer::Happens
+    }
+}
+
+fn may_publish(profile: &Profile, source: Source) -> bool {
+    match profile.permission.can_publish_sources.as_slice() {
+        [] => profile.permission.can_publish,
+        sources => sources.contains(&source),
+    }
+}

@@ -1,0 +1,369 @@
+//! What people notice, one story each.
+
+use crate::class::*;
+use lyceum_session::*;
+
+#[test]
+fn a_returning_learner_finds_their_own_seat() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    let mut renamed = profile("Ann of Green Gables");
+    renamed.attributes.insert("hand".into(), "up".into());
+    class.must(Command::Update { person: "ann".into(), profile: renamed.clone() });
+    class.loses_network("PA_1", class.now);
+    class.wait(1_000);
+
+    let events = class.arrives("ann", "PA_2");
+
+    assert_eq!(kinds(&events), ["connection.attached"]);
+    assert_eq!(class.presence("ann"), Presence::Online);
+    assert_eq!(*class.profile("ann"), renamed, "the log's profile wins over the token's");
+}
+
+#[test]
+fn a_learner_who_is_away_too_long_is_offline_but_keeps_the_seat() {
+    let mut class = Class::starts();
+    class.arrives("teacher", "PA_0");
+    class.arrives("ann", "PA_1");
+    class.wait(10_000);
+    let last_seen = UnixMs(class.now.0 - 3_000);
+    class.loses_network("PA_1", last_seen);
+    assert_eq!(class.presence("ann"), Presence::Reconnecting { last_seen, deadline: class.now.plus(GRACE_MS) });
+    assert_eq!(class.state.poll_timeout(), Some((class.now.plus(GRACE_MS), "presence grace")));
+
+    class.wait(GRACE_MS - 1);
+    assert!(matches!(class.presence("ann"), Presence::Reconnecting { .. }), "one millisecond of grace is left");
+    class.wait(1);
+    assert_eq!(class.presence("ann"), Presence::Offline { last_seen });
+    assert_eq!(class.state.poll_timeout(), None, "the teacher is here: nothing to wait for");
+
+    assert_eq!(kinds(&class.arrives("ann", "PA_2")), ["connection.attached"], "no second row for the same person");
+}
+
+#[test]
+fn opening_the_class_in_a_second_tab_takes_over_from_the_first() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    class.publishes("ann", "PA_1", "TR_1", Source::Camera);
+
+    let events = class.arrives("ann", "PA_2");
+
+    assert_eq!(kinds(&events), ["track.unpublished", "connection.detached", "connection.attached"]);
+    assert!(matches!(&events[0].fact, Fact::TrackUnpublished { reason: UnpublishReason::ConnectionEnded, .. }));
+    assert!(matches!(&events[1].fact, Fact::ConnectionDetached { reason: DetachReason::Superseded, .. }));
+    assert_eq!(class.presence("ann"), Presence::Online);
+    assert_eq!(class.state.empty_since, None);
+}
+
+#[test]
+fn the_late_close_of_an_old_socket_does_not_evict_the_new_one() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    class.arrives("ann", "PA_2");
+    class.publishes("ann", "PA_2", "TR_2", Source::Camera);
+
+    let refused = class.does(lost("PA_1", class.now));
+
+    assert!(matches!(refused, Err(Reject::NotFound(_))));
+    assert_eq!(class.presence("ann"), Presence::Online);
+    assert!(class.state.tracks.contains_key(&"TR_2".into()));
+}
+
+#[test]
+fn a_goodbye_is_a_goodbye_and_coming_back_is_a_new_admission() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    class.publishes("ann", "PA_1", "TR_1", Source::Microphone);
+
+    let events = class.leaves("PA_1");
+    assert_eq!(kinds(&events), ["track.unpublished", "connection.detached", "participant.left"]);
+    assert!(matches!(&events[1].fact, Fact::ConnectionDetached { reason: DetachReason::ClientLeft, .. }));
+    assert_eq!(class.presence("ann"), Presence::Left);
+
+    let joined_at = class.now;
+    class.now = class.now.plus(5_000);
+    let events = class.must(attach("ann", profile("Ann again"), "PA_2"));
+    assert_eq!(kinds(&events), ["participant.admitted", "connection.attached"]);
+    assert_eq!(class.profile("ann").name, "Ann again".into());
+    assert_eq!(class.state.participants[&"ann".into()].joined_at, joined_at);
+}
+
+#[test]
+fn a_full_class_refuses_a_newcomer_but_never_one_of_its_own() {
+    let mut class = Class::starts_with(Policy { max_participants: 2, ..policy() });
+    class.arrives("ann", "PA_1");
+    class.arrives("bob", "PA_2");
+    assert_eq!(class.does(attach("cem", profile("cem"), "PA_3")), Err(Reject::Limit("the session is full")));
+
+    class.arrives("ann", "PA_4");
+    class.loses_network("PA_2", class.now);
+    assert!(class.does(attach("cem", profile("cem"), "PA_3")).is_err(), "bob's place is kept while he reconnects");
+    class.arrives("bob", "PA_5");
+
+    class.loses_network("PA_5", class.now);
+    class.wait(GRACE_MS);
+    class.arrives("cem", "PA_3");
+    assert!(class.does(attach("bob", profile("bob"), "PA_6")).is_err(), "an offline person's place may be taken");
+
+    class.must(attach("support", hidden("support"), "PA_7"));
+    class.leaves("PA_3");
+    class.arrives("bob", "PA_6");
+}
+
+#[test]
+fn what_may_not_be_published_is_refused_and_what_is_revoked_stops() {
+    let mut class = Class::starts();
+    let mut only_voice = profile("ann");
+    only_voice.permission.can_publish = false;
+    only_voice.permission.can_publish_sources = vec![Source::Microphone];
+    class.must(attach("ann", only_voice.clone(), "PA_1"));
+    class.publishes("ann", "PA_1", "TR_voice", Source::Microphone);
+    assert!(matches!(class.does(publish("ann", "PA_1", "TR_cam", Source::Camera)), Err(Reject::Forbidden(_))));
+
+    let mut everything = profile("ann");
+    everything.permission.can_publish_sources = Vec::new();
+    class.must(Command::Update { person: "ann".into(), profile: everything });
+    class.publishes("ann", "PA_1", "TR_cam", Source::Camera);
+
+    let events = class.must(Command::Update { person: "ann".into(), profile: only_voice });
+    assert_eq!(kinds(&events), ["participant.updated", "track.unpublished"]);
+    assert!(matches!(
+        &events[1].fact,
+        Fact::TrackUnpublished { track, reason: UnpublishReason::PermissionRevoked, .. } if *track == "TR_cam".into()
+    ));
+    assert!(class.state.tracks.contains_key(&"TR_voice".into()));
+}
+
+#[test]
+fn nobody_publishes_for_somebody_else_twice_or_without_end() {
+    let mut class = Class::starts_with(Policy { max_tracks_per_connection: 2, ..policy() });
+    class.arrives("ann", "PA_1");
+    class.arrives("bob", "PA_2");
+    class.publishes("ann", "PA_1", "TR_1", Source::Camera);
+
+    assert!(matches!(class.does(publish("bob", "PA_1", "TR_2", Source::Camera)), Err(Reject::Forbidden(_))));
+    assert!(matches!(class.does(publish("bob", "PA_9", "TR_2", Source::Camera)), Err(Reject::NotFound(_))));
+    assert!(matches!(class.does(publish("bob", "PA_2", "TR_1", Source::Camera)), Err(Reject::Conflict(_))));
+    class.publishes("ann", "PA_1", "TR_2", Source::Microphone);
+    assert!(matches!(class.does(publish("ann", "PA_1", "TR_3", Source::ScreenShare)), Err(Reject::Limit(_))));
+    class.publishes("bob", "PA_2", "TR_3", Source::Camera);
+}
+
+#[test]
+fn muting_twice_is_one_event() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    class.publishes("ann", "PA_1", "TR_1", Source::Microphone);
+    let mute = |muted| Command::SetMuted { track: "TR_1".into(), muted };
+    assert_eq!(kinds(&class.must(mute(true))), ["track.muted"]);
+    assert_eq!(class.must(mute(true)), []);
+    assert_eq!(kinds(&class.must(mute(false))), ["track.unmuted"]);
+    assert!(matches!(
+        class.does_as(Some("bob".into()), mute(true)),
+        Err(Reject::Forbidden("this belongs to somebody else"))
+    ));
+}
+
+#[test]
+fn a_learner_may_rename_themselves_but_not_promote_themselves() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    let me = Some(PersonId::from("ann"));
+    let update = |profile| Command::Update { person: "ann".into(), profile };
+
+    let events = class.does_as(me.clone(), update(profile("Ann B."))).expect("a new name is fine");
+    assert_eq!(kinds(&events), ["participant.updated"]);
+    assert_eq!(events[0].actor, me);
+
+    let teacher = Profile { role: Role::Instructor, ..profile("Ann B.") };
+    assert!(matches!(class.does_as(me.clone(), update(teacher)), Err(Reject::Forbidden(_))));
+    assert!(matches!(
+        class.does_as(me, Command::End { reason: EndReason::Ended }),
+        Err(Reject::Forbidden("only an administrator may end the session"))
+    ));
+}
+
+#[test]
+fn a_removed_person_is_gone_with_everything_they_showed() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    class.arrives("bob", "PA_2");
+    class.publishes("bob", "PA_2", "TR_1", Source::Camera);
+
+    let events = class.must(Command::Remove { person: "bob".into() });
+
+    assert_eq!(kinds(&events), ["track.unpublished", "connection.detached", "participant.left"]);
+    assert!(matches!(&events[2].fact, Fact::ParticipantLeft { reason: LeaveReason::Removed, .. }));
+    assert!(class.state.tracks.is_empty());
+    assert_eq!(class.presence("ann"), Presence::Online);
+    assert!(matches!(class.does(Command::Remove { person: "bob".into() }), Err(Reject::NotFound(_))));
+}
+
+#[test]
+fn losing_everybody_at_once_does_not_end_the_class_until_nobody_has_come_back_for_long() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    class.arrives("bob", "PA_2");
+    class.loses_network("PA_1", class.now);
+    assert_eq!(class.state.empty_since, None, "bob is still here");
+    class.loses_network("PA_2", class.now);
+    let empty_since = class.now;
+    assert_eq!(class.state.empty_since, Some(empty_since));
+
+    class.wait(DEPARTURE_MS - 1);
+    assert!(!class.state.ended);
+    class.arrives("bob", "PA_3");
+    class.wait(10 * DEPARTURE_MS);
+    assert!(!class.state.ended, "one person is a class");
+
+    class.leaves("PA_3");
+    assert_eq!(class.state.poll_timeout(), Some((class.now.plus(DEPARTURE_MS), "departure timeout")));
+    class.wait(DEPARTURE_MS);
+    assert!(class.state.ended);
+    assert!(matches!(
+        class.log.last().map(|event| &event.fact),
+        Some(Fact::SessionEnded { reason: EndReason::Departed })
+    ));
+    assert_eq!(class.does(attach("ann", profile("ann"), "PA_4")), Err(Reject::SessionEnded));
+    assert_eq!(class.state.poll_timeout(), None);
+}
+
+#[test]
+fn a_class_that_nobody_joins_ends() {
+    let mut class = Class::starts();
+    assert_eq!(class.state.poll_timeout(), Some((START.plus(EMPTY_MS), "empty timeout")));
+    class.wait(EMPTY_MS - 1);
+    assert!(!class.state.ended);
+    class.wait(1);
+    assert_eq!(kinds(&class.log), ["session.started", "session.ended"]);
+}
+
+#[test]
+fn ending_the_class_closes_everything_and_the_session_last() {
+    let mut class = Class::starts();
+    for (person, connection) in [("ann", "PA_1"), ("bob", "PA_2"), ("cem", "PA_3"), ("dee", "PA_4")] {
+        class.arrives(person, connection);
+    }
+    class.publishes("bob", "PA_2", "TR_1", Source::Camera);
+    class.loses_network("PA_3", class.now);
+    class.leaves("PA_4");
+
+    let events = class.must(Command::End { reason: EndReason::Ended });
+
+    assert_eq!(
+        kinds(&events),
+        [
+            "connection.detached",
+            "track.unpublished",
+            "connection.detached",
+            "participant.left",
+            "participant.left",
+            "participant.left",
+            "session.ended"
+        ]
+    );
+    assert!(class.state.ended && class.state.tracks.is_empty());
+    assert!(class.state.participants.values().all(|known| known.presence == Presence::Left));
+    for command in [Command::Tick, Command::Recover { last_seen: class.now }, Command::End { reason: EndReason::Ended }]
+    {
+        assert_eq!(class.does(command), Err(Reject::SessionEnded));
+    }
+}
+
+#[test]
+fn after_a_crash_everybody_is_reconnecting_and_absent_time_is_not_counted() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    class.publishes("ann", "PA_1", "TR_1", Source::Camera);
+    class.arrives("bob", "PA_2");
+    let heartbeat = class.now.plus(4_000);
+    class.now = heartbeat.plus(30_000);
+
+    let events = class.must(Command::Recover { last_seen: heartbeat });
+
+    assert_eq!(
+        kinds(&events),
+        ["session.recovered", "track.unpublished", "connection.detached", "connection.detached"]
+    );
+    let deadline = class.now.plus(GRACE_MS);
+    for person in ["ann", "bob"] {
+        assert_eq!(class.presence(person), Presence::Reconnecting { last_seen: heartbeat, deadline });
+    }
+    class.arrives("ann", "PA_3");
+    class.wait(GRACE_MS);
+    assert_eq!(class.presence("ann"), Presence::Online);
+    assert_eq!(class.presence("bob"), Presence::Offline { last_seen: heartbeat });
+}
+
+#[test]
+fn a_crash_of_an_empty_class_leaves_no_trace() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    class.loses_network("PA_1", class.now);
+    assert_eq!(class.must(Command::Recover { last_seen: class.now }), []);
+}
+
+#[test]
+fn a_stale_heartbeat_never_closes_an_interval_before_it_opened() {
+    let mut class = Class::starts();
+    let stale = class.now;
+    class.now = class.now.plus(1_000);
+    class.arrives("ann", "PA_1");
+    let events = class.must(Command::Recover { last_seen: stale });
+    assert!(matches!(&events[0].fact, Fact::SessionRecovered { last_seen } if *last_seen == class.now));
+
+    class.arrives("ann", "PA_2");
+    class.now = class.now.plus(1_000);
+    class.publishes("ann", "PA_2", "TR_1", Source::Camera);
+    let events = class.loses_network("PA_2", stale);
+    assert!(matches!(&events[0].fact, Fact::TrackUnpublished { last_seen, .. } if *last_seen == class.now));
+    assert!(matches!(&events[1].fact, Fact::ConnectionDetached { last_seen, .. } if *last_seen == class.now));
+}
+
+#[test]
+fn a_clock_that_jumps_back_stands_still_in_the_log() {
+    let mut class = Class::starts();
+    class.now = START.plus(10_000);
+    class.arrives("ann", "PA_1");
+    class.now = UnixMs(START.0 - 60_000);
+    let events = class.arrives("bob", "PA_2");
+    assert!(events.iter().all(|event| event.at == START.plus(10_000) && event.mono_ms == 10_000));
+}
+
+#[test]
+fn a_log_begins_once() {
+    let mut class = Class { state: State::default(), log: Vec::new(), now: START };
+    assert!(matches!(class.does(attach("ann", profile("ann"), "PA_1")), Err(Reject::Conflict(_))));
+    let events = class.must(start(policy()));
+    assert_eq!((events[0].seq, events[0].at, events[0].mono_ms), (Seq(1), START, 0));
+    assert!(matches!(class.does(start(policy())), Err(Reject::Conflict(_))));
+}
+
+#[test]
+fn a_printed_event_never_shows_a_name() {
+    let mut class = Class::starts();
+    class.arrives("u_17", "PA_1");
+    class.must(Command::Update { person: "u_17".into(), profile: profile("Annabel Lee") });
+    class.publishes("u_17", "PA_1", "TR_1", Source::Camera);
+    let printed = format!("{:?} {:?}", class.log, class.state);
+    assert!(!printed.contains("Annabel") && !printed.contains("u_17's"), "{printed}");
+}
+
+#[test]
+fn an_event_reads_as_the_interface_documents_it() {
+    let mut class = Class::starts();
+    class.now = class.now.plus(812_345);
+    let events =
+        class.does_as(Some("ann".into()), attach("ann", profile("ann"), "PA_1")).expect("ann may attach herself");
+    let json = serde_json::to_value(&events[1]).expect("an event is JSON");
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "seq": 3, "at": START.0 + 812_345, "mono_ms": 812_345, "actor": "ann", "type": "connection.attached",
+            "payload": {
+                "person": "ann", "connection": "PA_1",
+                "client": { "sdk": "", "version": "", "os": "", "browser": "", "protocol": 0 }
+            }
+        })
+    );
+}
