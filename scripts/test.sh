@@ -29,8 +29,8 @@ suite "Web" '^ *Tests .*[^0-9]([0-9]+) passed' '^ *Tests .*[^0-9]([0-9]+) failed
   npm --prefix web run --silent test
 suite "Python SDK" '([0-9]+) passed' '([0-9]+) failed' \
   target/python/bin/pytest --quiet tests/python
-suite "Browsers" '^# pass ([0-9]+)' '^# fail ([0-9]+)' \
-  node --test --test-reporter=tap tests/browser/*.test.mjs
+suite "Browsers" "ℹ pass ([0-9]+)" "ℹ fail ([0-9]+)" \
+  node --test --test-reporter=spec tests/browser/*.test.mjs
 
 for name in "${broken[@]}"; do echo "The suite failed: $name" >&2; done
 [ ${#broken[@]} -eq 0 ] || [ "$failed" -gt 0 ] || failed=${#broken[@]}
