@@ -60,7 +60,6 @@ need_packages() {
 package_is_there() {
   case "$1" in
     build-essential) command -v cc >/dev/null && command -v make >/dev/null ;;
-    cmake) command -v cmake >/dev/null ;;
     chromium) [ -n "$(chromium_path)" ] ;;
     fonts-dejavu-core) command -v fc-list >/dev/null && [ -n "$(fc-list 2>/dev/null | head -n 1)" ] ;;
     python3-venv) [ -n "$(python_path)" ] ;;

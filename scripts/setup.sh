@@ -8,7 +8,7 @@ CARGO_DENY_VERSION=0.20.2
 need_rust
 need_node
 # The C compiler builds the cryptography library and SQLite.
-need_packages build-essential cmake
+need_packages build-essential
 
 case "${1:?run, test or check}" in
   run) ;;

@@ -20,14 +20,14 @@ suite() {
 }
 
 count() {
-  sed 's/\x1b\[[0-9;]*m//g' "$log" | { grep -E "$1" || true; } | sed -E "s/.*$1.*/\1/" | awk '{ sum += $1 } END { print sum + 0 }'
+  sed 's/\x1b\[[0-9;]*m//g' "$log" | { grep -oE "$1" || true; } | sed -E "s/$1/\1/" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
 suite "Rust" 'test result: .* ([0-9]+) passed;' ' passed; ([0-9]+) failed;' \
   cargo test --workspace --locked
 suite "Web" '^ *Tests .*[^0-9]([0-9]+) passed' '^ *Tests .*[^0-9]([0-9]+) failed' \
   npm --prefix web run --silent test
-suite "Python SDK" '([0-9]+) passed' '([0-9]+) failed' \
+suite "Python SDK" '([0-9]+) passed' '([0-9]+) (failed|error)' \
   target/python/bin/pytest --quiet tests/python
 suite "Browsers" "ℹ pass ([0-9]+)" "ℹ fail ([0-9]+)" \
   node --test --test-reporter=spec tests/browser/*.test.mjs
