@@ -12,6 +12,8 @@ export default defineConfig({
     // Inlined assets would be data: URLs, which the page's content security policy refuses for fonts.
     assetsInlineLimit: 0,
     license: { fileName: "licenses.md" },
+    // `npm run size` watches what a class loads.
+    chunkSizeWarningLimit: 800,
     modulePreload: { polyfill: false },
   },
   server: {

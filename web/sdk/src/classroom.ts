@@ -158,6 +158,11 @@ export class Classroom {
     return this.liveRoom;
   }
 
+  /** The invite this tab last joined with; `null` if it has not yet. */
+  get rememberedInvite(): string | null {
+    return this.invitation?.invite ?? null;
+  }
+
   /** Calls back after every change of `state`; returns how to stop. */
   subscribe(listener: () => void): () => void {
     this.listeners.add(listener);
@@ -655,9 +660,14 @@ async function openDevice(kind: DeviceKind, deviceId: string | null): Promise<Lo
   }
 }
 
+/** Failures of the network, in contrast to those of the class. */
+const lostOnTheWay: ReadonlySet<ConnectionErrorReason> = new Set([
+  ConnectionErrorReason.ServerUnreachable,
+  ConnectionErrorReason.WebSocket,
+]);
+
 function asConnectError(cause: unknown): ClassroomError {
-  const reason = cause instanceof ConnectionError ? cause.reason : null;
-  if (reason === ConnectionErrorReason.ServerUnreachable || reason === ConnectionErrorReason.WebSocket) {
+  if (cause instanceof ConnectionError && lostOnTheWay.has(cause.reason as ConnectionErrorReason)) {
     return new ClassroomError(
       "unreachable",
       "We cannot reach the class. Check your network, then try again.",
