@@ -35,14 +35,14 @@ describe("a class", () => {
       "the level of one's own voice",
     );
 
-    await ada.element("join-button").click();
-    await ada.page.getByText("Type your name first").waitFor();
-    await ada.element("name-input").fill(ada.name);
     await ada.screenshot("prejoin");
     await ada.page.setViewportSize(phone);
     await fitsWidth(ada);
     await ada.screenshot("prejoin-phone");
     await ada.page.setViewportSize(desktop);
+
+    await ada.element("join-button").click();
+    await ada.page.getByText("Type your name first").waitFor();
   });
 
   it("is entered by the instructor's link, and by the one that the instructor copies", async () => {
@@ -201,7 +201,8 @@ describe("a class", () => {
     await eve.element("name-input").fill(eve.name);
     await eve.element("join-button").click();
     await eve.element("join-problem").waitFor();
-    await eve.page.goto("about:blank");
+    await eve.page.goto(server.url);
+    await eve.element("landing").waitFor();
     await eve.page.goto(`${server.url}/c/${room}`);
     await eve.element("no-invite").waitFor();
     await eve.context.close();
