@@ -1,0 +1,373 @@
+//! The one thread that writes. It takes what waits as one transaction (group commit), sees to it that each session's log has no
+//! gap, has keys on disk before the texts that need them, and tells callers and followers only after the commit.
+
+use super::keys::{self, KeyRing, Keys, checkpoint};
+use super::queue::{Done, Job, Queue, Work};
+use super::schema::SESSIONS;
+use super::{Counters, Followers, Lock, Room, StoreError};
+use lyceum_session::{Event, Fact, RoomName, Seq, SessionId, TenantId, UnixMs};
+use rusqlite::{Connection, OptionalExtension, Params, params};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a batch that has begun takes in newcomers before it is committed.
+const BATCH_WINDOW: Duration = Duration::from_millis(5);
+/// Most events in one transaction, so that a backlog is told of in steps.
+const BATCH_EVENTS_MAX: usize = 4096;
+/// Commits or events after which the write-ahead log is copied into the file: some megabytes.
+const CHECKPOINT_COMMITS: u64 = 500;
+const CHECKPOINT_EVENTS: u64 = 5_000;
+/// When a cache holds this many entries it starts anew; all of it can be read again from the files.
+const CACHE_MAX: usize = 20_000;
+
+pub(super) struct Writer {
+    conn: Connection,
+    keys: Keys,
+    queue: Arc<Queue>,
+    followers: Arc<Followers>,
+    counters: Arc<Counters>,
+    /// Held for as long as the files may be written.
+    _lock: Lock,
+    /// Keys that were used lately.
+    ring: KeyRing,
+    /// Where the logs end that were written lately.
+    heads: HashMap<(TenantId, SessionId), Head>,
+    /// Since the write-ahead log was last copied.
+    commits: u64,
+    events: u64,
+    /// Set once the disk has failed to sync: what it holds is not known until the files are opened anew.
+    broken: Option<StoreError>,
+}
+
+/// Where a session's log ends.
+#[derive(Clone, Copy)]
+struct Head {
+    seq: Seq,
+    ended: bool,
+}
+
+/// What one transaction has taken in.
+#[derive(Default)]
+struct Batch {
+    /// Whom to tell, and what if the commit succeeds.
+    answers: Vec<(Done, Result<(), StoreError>)>,
+    heads: HashMap<(TenantId, SessionId), Seq>,
+    events: usize,
+}
+
+impl Writer {
+    pub fn new(
+        conn: Connection,
+        keys: Keys,
+        queue: Arc<Queue>,
+        followers: Arc<Followers>,
+        counters: Arc<Counters>,
+        lock: Lock,
+    ) -> Self {
+        Self {
+            conn,
+            keys,
+            queue,
+            followers,
+            counters,
+            _lock: lock,
+            ring: HashMap::new(),
+            heads: HashMap::new(),
+            commits: 0,
+            events: 0,
+            broken: None,
+        }
+    }
+
+    /// Runs until the queue is closed and empty.
+    pub fn run(mut self) {
+        // Should this thread die, nobody waits for ever.
+        let _abandon = Abandon(Arc::clone(&self.queue));
+        while let Some(job) = self.queue.wait() {
+            if let Some(error) = &self.broken {
+                job.answer(Err(error.clone()));
+            } else if let Work::Erase { tenant, person } = &job.work {
+                let result = self.keys.erase(&mut self.ring, tenant, person);
+                job.answer(result);
+            } else {
+                self.write_batch(job);
+                self.checkpoint_when_due();
+            }
+        }
+        for conn in [&self.conn, self.keys.conn()] {
+            if let Err(error) = checkpoint(conn, "TRUNCATE") {
+                tracing::warn!(%error, "the store's write-ahead log was not emptied; the next start reads it");
+            }
+        }
+    }
+
+    fn write_batch(&mut self, first: Job) {
+        let mut batch = Batch::default();
+        let written = self.fill(first, &mut batch).and_then(|()| self.commit(&batch));
+        if let Err(error) = &written {
+            // After some errors SQLite has rolled back by itself; this then fails, for there is nothing to roll back.
+            let _ = self.conn.execute_batch("ROLLBACK");
+            self.heads.clear();
+            tracing::error!(%error, waiting = batch.answers.len(), "the store could not write");
+        } else {
+            self.followers.tell(&batch.heads);
+        }
+        for (done, answer) in batch.answers {
+            done.answer(written.clone().and(answer));
+        }
+    }
+
+    /// Begins a transaction and carries out in it what waits, and what arrives meanwhile. An error is the whole batch's.
+    fn fill(&mut self, first: Job, batch: &mut Batch) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let mut round = vec![batch.take_in(first)];
+        self.conn.execute_batch("BEGIN IMMEDIATE").map_err(sqlite)?;
+        loop {
+            while batch.events < BATCH_EVENTS_MAX
+                && let Some(job) = self.queue.take_if(|work| !matches!(work, Work::Erase { .. }))
+            {
+                round.push(batch.take_in(job));
+            }
+            if round.is_empty() {
+                return Ok(());
+            }
+            self.ensure_keys(&mut round)?;
+            for (place, work) in round.drain(..) {
+                let refused = self.carry_out(work, batch)?;
+                batch.answers[place].1 = refused;
+            }
+            if began.elapsed() > BATCH_WINDOW || batch.events >= BATCH_EVENTS_MAX {
+                return Ok(());
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let began = Instant::now();
+        self.conn.execute_batch("COMMIT").map_err(|error| self.failed(error))?;
+        self.counters.committed(batch.events, began.elapsed());
+        self.commits += 1;
+        self.events += batch.events as u64;
+        Ok(())
+    }
+
+    /// Keys for everybody whose texts these jobs bring, on disk before the texts are.
+    fn ensure_keys(&mut self, round: &mut [(usize, Work)]) -> Result<(), StoreError> {
+        if self.ring.len() > CACHE_MAX {
+            self.ring.clear();
+        }
+        let mut missing = BTreeSet::new();
+        for (_, work) in round {
+            let Work::Append { tenant, events, .. } = work else { continue };
+            for event in events {
+                event.personal_mut(|person, text| {
+                    let owner = (tenant.clone(), person.clone());
+                    if !text.0.is_empty() && !self.ring.contains_key(&owner) {
+                        missing.insert(owner);
+                    }
+                });
+            }
+        }
+        self.keys.ensure(&mut self.ring, missing)
+    }
+
+    /// The inner result is the job's own: a refusal that leaves the batch as it was.
+    fn carry_out(&mut self, work: Work, batch: &mut Batch) -> Result<Result<(), StoreError>, StoreError> {
+        match work {
+            Work::Append { tenant, session, events } => self.append(tenant, session, events, batch),
+            Work::Heartbeat { sessions, at } => self.heartbeat(&sessions, at).map(Ok),
+            Work::UpsertRoom(room) => self.upsert_room(&room).map(Ok),
+            Work::Erase { .. } => Ok(Err(StoreError::Bug("an erasure inside a batch".to_owned()))),
+        }
+    }
+
+    fn append(
+        &mut self,
+        tenant: TenantId,
+        session: SessionId,
+        events: Vec<Event>,
+        batch: &mut Batch,
+    ) -> Result<Result<(), StoreError>, StoreError> {
+        let log = (tenant, session);
+        let head = match self.heads.get(&log) {
+            Some(head) => *head,
+            None => self.read_head(&log.0, &log.1)?,
+        };
+        let new_head = match follows(head, &log.0, &log.1, &events) {
+            Ok(head) => head,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if let Some(Event { fact: Fact::SessionStarted { room, .. }, .. }) = events.first()
+            && let Some(live) = self.live_session(&log.0, room)?
+        {
+            return Ok(Err(StoreError::RoomHasSession { room: room.clone(), session: live }));
+        }
+        for event in events {
+            self.insert(&log.0, &log.1, event)?;
+        }
+        if self.heads.len() > CACHE_MAX {
+            self.heads.clear();
+        }
+        self.heads.insert(log.clone(), new_head);
+        batch.heads.insert(log, new_head.seq);
+        Ok(Ok(()))
+    }
+
+    fn insert(&self, tenant: &TenantId, session: &SessionId, mut event: Event) -> Result<(), StoreError> {
+        match &event.fact {
+            Fact::SessionStarted { room, .. } => self.execute(
+                "INSERT INTO sessions (tenant, session, room, started_at_ms) VALUES (?, ?, ?, ?)",
+                params![tenant.0, session.0, room.0, millis(event.at)],
+            )?,
+            Fact::SessionEnded { .. } => {
+                self.execute(
+                    "UPDATE sessions SET ended_at_ms = ?3 WHERE tenant = ?1 AND session = ?2",
+                    params![tenant.0, session.0, millis(event.at)],
+                )?;
+                self.execute("DELETE FROM heartbeats WHERE tenant = ? AND session = ?", params![tenant.0, session.0])?;
+            }
+            _ => {}
+        }
+        keys::seal(&self.ring, tenant, session, &mut event)?;
+        let json = serde_json::to_string(&event)
+            .map_err(|error| StoreError::Bug(format!("an event has no JSON form: {error}")))?;
+        self.execute(
+            "INSERT INTO events (tenant, session, seq, at_ms, event) VALUES (?, ?, ?, ?, ?)",
+            params![tenant.0, session.0, event.seq.0, millis(event.at), json],
+        )
+    }
+
+    /// Remembers that sessions were alive; those that are not live are passed over.
+    fn heartbeat(&self, sessions: &[(TenantId, SessionId)], at: UnixMs) -> Result<(), StoreError> {
+        for (tenant, session) in sessions {
+            self.execute(
+                "INSERT INTO heartbeats (tenant, session, at_ms)
+                 SELECT tenant, session, ?3 FROM sessions WHERE tenant = ?1 AND session = ?2 AND ended_at_ms IS NULL
+                 ON CONFLICT DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)",
+                params![tenant.0, session.0, millis(at)],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A Room that is known keeps the time at which it was created.
+    fn upsert_room(&self, room: &Room) -> Result<(), StoreError> {
+        let policy = serde_json::to_string(&room.policy)
+            .map_err(|error| StoreError::Bug(format!("a policy has no JSON form: {error}")))?;
+        self.execute(
+            "INSERT INTO rooms (tenant, name, created_at_ms, policy, metadata) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET policy = excluded.policy, metadata = excluded.metadata",
+            params![room.tenant.0, room.name.0, millis(room.created_at), policy, room.metadata],
+        )
+    }
+
+    fn read_head(&self, tenant: &TenantId, session: &SessionId) -> Result<Head, StoreError> {
+        let mut query = self
+            .conn
+            .prepare_cached(
+                "SELECT max(seq), (SELECT ended_at_ms FROM sessions WHERE tenant = ?1 AND session = ?2) IS NOT NULL
+                 FROM events WHERE tenant = ?1 AND session = ?2",
+            )
+            .map_err(sqlite)?;
+        let head = query.query_row(params![tenant.0, session.0], |row| {
+            Ok(Head { seq: Seq(row.get::<_, Option<u64>>(0)?.unwrap_or(0)), ended: row.get(1)? })
+        });
+        head.map_err(sqlite)
+    }
+
+    fn live_session(&self, tenant: &TenantId, room: &RoomName) -> Result<Option<SessionId>, StoreError> {
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT session FROM sessions WHERE tenant = ? AND room = ? AND ended_at_ms IS NULL")
+            .map_err(sqlite)?;
+        query.query_row(params![tenant.0, room.0], |row| row.get(0).map(SessionId)).optional().map_err(sqlite)
+    }
+
+    fn execute(&self, sql: &str, params: impl Params) -> Result<(), StoreError> {
+        self.conn.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).map(drop).map_err(sqlite)
+    }
+
+    /// Copies the write-ahead log into the file once it is worth it: after the answers, so that nobody waits for it.
+    fn checkpoint_when_due(&mut self) {
+        if self.commits < CHECKPOINT_COMMITS && self.events < CHECKPOINT_EVENTS {
+            return;
+        }
+        (self.commits, self.events) = (0, 0);
+        let copied = checkpoint(&self.conn, "PASSIVE").and_then(|_| checkpoint(self.keys.conn(), "PASSIVE"));
+        if let Err(error) = copied {
+            let error = self.failed(error);
+            tracing::error!(%error, "the store could not empty its write-ahead log");
+        }
+    }
+
+    /// A sync that failed may not be tried again: the system may have dropped what it could not write, and call the next sync a
+    /// success.
+    fn failed(&mut self, error: rusqlite::Error) -> StoreError {
+        const SYNC_FAILED: [i32; 2] = [rusqlite::ffi::SQLITE_IOERR_FSYNC, rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC];
+        let sync_failed = error.sqlite_error().is_some_and(|error| SYNC_FAILED.contains(&error.extended_code));
+        let error = sqlite(error);
+        if sync_failed {
+            self.broken = Some(error.clone());
+        }
+        error
+    }
+}
+
+impl Batch {
+    /// Remembers whom to tell; returns the job's place among the answers, and its work.
+    fn take_in(&mut self, job: Job) -> (usize, Work) {
+        if let Work::Append { events, .. } = &job.work {
+            self.events += events.len();
+        }
+        self.answers.push((job.done, Ok(())));
+        (self.answers.len() - 1, job.work)
+    }
+}
+
+/// Whether these events continue a log that ends at `head`; where it ends with them.
+fn follows(head: Head, tenant: &TenantId, session: &SessionId, events: &[Event]) -> Result<Head, StoreError> {
+    let bad = |problem| Err(StoreError::BadAppend { session: session.clone(), problem });
+    let mut head = head;
+    for event in events {
+        let expected = head.seq.next();
+        if event.seq != expected {
+            return Err(StoreError::BadSeq { session: session.clone(), expected, got: event.seq });
+        }
+        if head.ended {
+            return bad("the session has ended");
+        }
+        match &event.fact {
+            Fact::SessionStarted { tenant: owner, session: id, .. } => {
+                if expected != Seq(1) {
+                    return bad("session.started is not the first event");
+                }
+                if owner != tenant || id != session {
+                    return bad("session.started names another tenant or session");
+                }
+            }
+            _ if expected == Seq(1) => return bad("the first event is not session.started"),
+            _ => {}
+        }
+        head = Head { seq: event.seq, ended: matches!(event.fact, Fact::SessionEnded { .. }) };
+    }
+    Ok(head)
+}
+
+/// Milliseconds as SQLite's signed integers hold them.
+fn millis(at: UnixMs) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
+}
+
+fn sqlite(error: rusqlite::Error) -> StoreError {
+    StoreError::sqlite(SESSIONS.name, error)
+}
+
+/// Closes the queue when the writer ends, however it ends.
+struct Abandon(Arc<Queue>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
