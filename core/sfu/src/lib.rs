@@ -3,5 +3,16 @@
 //! come out.
 
 mod api;
+mod conn;
+mod demux;
+mod forwarder;
+mod peer;
+mod sdp;
+mod shard;
+mod speakers;
+mod track;
 
 pub use api::*;
+pub use demux::{PeerId, is_stun, peer_of_stun};
+pub use peer::{Addresses, Certificate, Datagram, Transmit, Transport};
+pub use shard::{Shard, ShardConfig, Stats};

@@ -1,0 +1,363 @@
+//! One client connection on a shard: its two peers, what it publishes, what it receives, the offers it is owed, and the data
+//! that waits for its channel.
+
+use crate::api::{ConnKey, GroupKey, Kind, Lane, Target, TrackKey, TrackSpec, Wish};
+use crate::demux::PeerId;
+use crate::forwarder::Forwarder;
+use crate::peer::{Addresses, Certificate, Line, Mid, NewLine, Peer, Pending, Transport};
+use crate::sdp::{OpusShape, Shape};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a client may take to answer an offer before its connection counts as broken.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// How long an m-line waits for a track announced under its own id before it is given to the first of its kind.
+const EXACT_MATCH_WITHIN: Duration = Duration::from_millis(300);
+/// Addresses remembered per peer; a client that roams further forgets its first.
+const ADDRESSES_MAX: usize = 16;
+/// Reliable data that may wait for one receiver.
+const BACKLOG_MAX_BYTES: usize = 1024 * 1024;
+/// Reliable data handed to one receiver's channel at a time, so that a file never stands before a voice.
+const BACKLOG_BURST_BYTES: usize = 32 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub key: ConnKey,
+    pub group: GroupKey,
+    pub publisher: Slot,
+    pub subscriber: Slot,
+    /// Tracks announced but not yet seen in an offer.
+    pub expected: Vec<TrackSpec>,
+    /// M-lines seen in an offer but not yet announced.
+    unmatched: Vec<(Line, Instant)>,
+    /// What it publishes, by m-line.
+    pub published: BTreeMap<Mid, TrackKey>,
+    pub subscriptions: BTreeMap<TrackKey, Subscription>,
+    pub negotiation: Negotiation,
+    backlog: VecDeque<Arc<[u8]>>,
+    backlog_bytes: usize,
+}
+
+/// A peer with what the shard keeps about it.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub peer: Peer,
+    /// When it wants to be called again, as entered in the shard's timers.
+    pub wake: Option<Instant>,
+    /// Whether it is on the shard's list of peers to flush.
+    pub dirty: bool,
+    /// Whether its end has been told.
+    pub gone_told: bool,
+    pub addresses: VecDeque<(Transport, SocketAddr)>,
+}
+
+/// What this connection receives of one track.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub kind: Kind,
+    pub stream_id: String,
+    pub track_id: String,
+    pub wish: Wish,
+    pub forwarder: Forwarder,
+    /// The m-line offered for it, answered or not.
+    offered: Option<Mid>,
+    /// The m-line once the client has agreed to it.
+    pub live: Option<Mid>,
+}
+
+/// Offers for the subscriber peer: one at a time, changes meanwhile coalesced.
+#[derive(Debug, Default)]
+pub(crate) struct Negotiation {
+    last_offer_id: u32,
+    outstanding: Option<Outstanding>,
+    remove: Vec<Mid>,
+    channels_offered: bool,
+}
+
+#[derive(Debug)]
+struct Outstanding {
+    offer_id: u32,
+    pending: Pending,
+    added: Vec<Mid>,
+    since: Instant,
+}
+
+/// An offer to send.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    pub offer_id: u32,
+    pub sdp: String,
+    pub mids: Vec<(String, TrackKey)>,
+}
+
+/// A track whose m-line was found.
+#[derive(Debug)]
+pub(crate) struct Matched {
+    pub spec: TrackSpec,
+    pub line: Line,
+}
+
+impl Slot {
+    /// Remembers where the peer was heard from; returns the address that is forgotten for it.
+    pub(crate) fn remember(&mut self, transport: Transport, source: SocketAddr) -> Option<(Transport, SocketAddr)> {
+        self.addresses.push_back((transport, source));
+        if self.addresses.len() > ADDRESSES_MAX { self.addresses.pop_front() } else { None }
+    }
+}
+
+impl Subscription {
+    pub(crate) fn new(kind: Kind, stream_id: String, track_id: String, wish: Wish) -> Self {
+        let clock_hz = if kind == Kind::Audio { 48_000 } else { 90_000 };
+        Self { kind, stream_id, track_id, wish, forwarder: Forwarder::new(clock_hz), offered: None, live: None }
+    }
+}
+
+impl Conn {
+    pub(crate) fn new(
+        now: Instant,
+        key: ConnKey,
+        group: GroupKey,
+        full_ice: bool,
+        certificate: &Certificate,
+        addresses: &Addresses,
+    ) -> Self {
+        let slot = |target| Slot {
+            peer: Peer::new(now, PeerId { conn: key, target }, certificate, addresses, full_ice),
+            wake: None,
+            dirty: false,
+            gone_told: false,
+            addresses: VecDeque::new(),
+        };
+        Self {
+            key,
+            group,
+            publisher: slot(Target::Publisher),
+            subscriber: slot(Target::Subscriber),
+            expected: Vec::new(),
+            unmatched: Vec::new(),
+            published: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            negotiation: Negotiation::default(),
+            backlog: VecDeque::new(),
+            backlog_bytes: 0,
+        }
+    }
+
+    pub(crate) fn slot(&mut self, target: Target) -> &mut Slot {
+        match target {
+            Target::Publisher => &mut self.publisher,
+            Target::Subscriber => &mut self.subscriber,
+        }
+    }
+
+    /// Accepts the client's offer. Returns our answer, the tracks whose m-lines were found, and the m-lines of tracks that ended.
+    pub(crate) fn accept_offer(
+        &mut self,
+        now: Instant,
+        sdp: &str,
+    ) -> Result<(String, Vec<Matched>, Vec<TrackKey>), String> {
+        let Self { publisher, expected, unmatched, published, .. } = self;
+        let mut matched = Vec::new();
+        let mut ended = Vec::new();
+        let answer = publisher.peer.accept_offer(sdp, |lines| {
+            published.retain(|mid, track| {
+                let goes_on = lines.iter().any(|line| line.mid == *mid && line.sending);
+                if !goes_on {
+                    ended.push(*track);
+                }
+                goes_on
+            });
+            unmatched.retain(|(known, _)| lines.iter().any(|line| line.mid == known.mid && line.sending));
+            for line in lines.iter().filter(|line| line.sending) {
+                if published.contains_key(&line.mid) {
+                    continue;
+                }
+                match take_exact(expected, line) {
+                    Some(spec) => {
+                        unmatched.retain(|(known, _)| known.mid != line.mid);
+                        published.insert(line.mid, spec.key);
+                        matched.push(Matched { spec, line: line.clone() });
+                    }
+                    None if unmatched.iter().any(|(known, _)| known.mid == line.mid) => {}
+                    None => unmatched.push((line.clone(), now)),
+                }
+            }
+            lines
+                .iter()
+                .map(|line| {
+                    shape(line, matched.iter().find(|found| found.line.mid == line.mid).map(|found| &found.spec))
+                })
+                .collect()
+        })?;
+        Ok((answer, matched, ended))
+    }
+
+    /// A track is announced; it may have been in an offer already.
+    pub(crate) fn expect(&mut self, spec: TrackSpec) -> Option<Matched> {
+        let exact = self.unmatched.iter().position(|(line, _)| spec.cids.contains(&line.track_id));
+        match exact {
+            Some(at) => {
+                let (line, _) = self.unmatched.remove(at);
+                self.published.insert(line.mid, spec.key);
+                Some(Matched { spec, line })
+            }
+            None => {
+                self.expected.push(spec);
+                None
+            }
+        }
+    }
+
+    /// Gives m-lines that nobody announced under their own id to announced tracks of the same kind: some browsers rename tracks.
+    pub(crate) fn match_by_kind(&mut self, now: Instant) -> Vec<Matched> {
+        let mut matched = Vec::new();
+        let Self { expected, unmatched, published, .. } = self;
+        unmatched.retain(|(line, since)| {
+            if now.saturating_duration_since(*since) < EXACT_MATCH_WITHIN {
+                return true;
+            }
+            let Some(at) = expected.iter().position(|spec| spec.kind == line.kind) else { return true };
+            let spec = expected.remove(at);
+            published.insert(line.mid, spec.key);
+            matched.push(Matched { spec, line: line.clone() });
+            false
+        });
+        matched
+    }
+
+    /// Ends a subscription; its m-line is freed with the next offer.
+    pub(crate) fn unsubscribe(&mut self, track: TrackKey) -> bool {
+        let Some(subscription) = self.subscriptions.remove(&track) else { return false };
+        // An m-line in an unanswered offer is freed when the answer comes.
+        self.negotiation.remove.extend(subscription.live);
+        true
+    }
+
+    /// The next offer, if one is owed and none is outstanding.
+    pub(crate) fn poll_offer(&mut self, now: Instant) -> Option<Offer> {
+        let negotiation = &mut self.negotiation;
+        let wanted: Vec<TrackKey> = self
+            .subscriptions
+            .iter()
+            .filter(|(_, subscription)| subscription.offered.is_none())
+            .map(|(track, _)| *track)
+            .collect();
+        let owed = !wanted.is_empty() || !negotiation.remove.is_empty() || !negotiation.channels_offered;
+        if !owed || negotiation.outstanding.is_some() {
+            return None;
+        }
+        let lines: Vec<NewLine> = wanted
+            .iter()
+            .filter_map(|track| self.subscriptions.get(track))
+            .map(|subscription| NewLine {
+                kind: subscription.kind,
+                stream_id: subscription.stream_id.clone(),
+                track_id: subscription.track_id.clone(),
+            })
+            .collect();
+        let remove = std::mem::take(&mut negotiation.remove);
+        let with_channels = !negotiation.channels_offered;
+        negotiation.channels_offered = true;
+        let (sdp, pending, added) = self.subscriber.peer.offer(with_channels, &remove, &lines)?;
+        for (track, mid) in wanted.iter().zip(&added) {
+            if let Some(subscription) = self.subscriptions.get_mut(track) {
+                subscription.offered = Some(*mid);
+            }
+        }
+        negotiation.last_offer_id += 1;
+        let offer_id = negotiation.last_offer_id;
+        negotiation.outstanding = Some(Outstanding { offer_id, pending, added, since: now });
+        let mids = self
+            .subscriptions
+            .iter()
+            .filter_map(|(track, subscription)| Some((subscription.offered?.to_string(), *track)))
+            .collect();
+        Some(Offer { offer_id, sdp, mids })
+    }
+
+    /// The client's answer. Returns the tracks that can flow from now on; `None` if the answer is for an older offer.
+    pub(crate) fn accept_answer(&mut self, offer_id: u32, sdp: &str) -> Result<Option<Vec<TrackKey>>, String> {
+        // Clients that do not number their answers send 0.
+        let Some(outstanding) =
+            self.negotiation.outstanding.take_if(|waiting| offer_id == 0 || waiting.offer_id == offer_id)
+        else {
+            return Ok(None);
+        };
+        self.subscriber.peer.accept_answer(outstanding.pending, sdp)?;
+        let mut live = Vec::new();
+        for mid in outstanding.added {
+            let owner = self.subscriptions.iter_mut().find(|(_, subscription)| subscription.offered == Some(mid));
+            match owner {
+                Some((track, subscription)) => {
+                    self.subscriber.peer.prepare_to_send(mid, subscription.kind);
+                    subscription.live = Some(mid);
+                    live.push(*track);
+                }
+                // Unsubscribed while the offer was on its way.
+                None => self.negotiation.remove.push(mid),
+            }
+        }
+        Ok(Some(live))
+    }
+
+    /// Whether an offer has waited too long for its answer.
+    pub(crate) fn answer_overdue(&self, now: Instant) -> bool {
+        let outstanding = self.negotiation.outstanding.as_ref();
+        outstanding.is_some_and(|offer| now.saturating_duration_since(offer.since) > ANSWER_WITHIN)
+    }
+
+    /// Sends or queues one message. False if a reliable one had to be dropped.
+    pub(crate) fn send_data(&mut self, lane: Lane, bytes: &Arc<[u8]>) -> bool {
+        match lane {
+            Lane::Lossy => {
+                self.subscriber.peer.send_data(lane, bytes);
+                true
+            }
+            Lane::Reliable => {
+                if self.backlog_bytes + bytes.len() > BACKLOG_MAX_BYTES {
+                    return false;
+                }
+                self.backlog_bytes += bytes.len();
+                self.backlog.push_back(bytes.clone());
+                true
+            }
+        }
+    }
+
+    /// Hands waiting reliable messages to the channel, as far as it takes them. True if something was written.
+    pub(crate) fn flush_data(&mut self) -> bool {
+        let mut written = 0;
+        while let Some(message) = self.backlog.front() {
+            if written >= BACKLOG_BURST_BYTES || !self.subscriber.peer.send_data(Lane::Reliable, message) {
+                break;
+            }
+            written += message.len().max(1);
+            self.backlog_bytes -= message.len();
+            self.backlog.pop_front();
+        }
+        written > 0
+    }
+
+    /// Whether messages wait for the channel.
+    pub(crate) fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+}
+
+fn take_exact(expected: &mut Vec<TrackSpec>, line: &Line) -> Option<TrackSpec> {
+    let at = expected.iter().position(|spec| spec.kind == line.kind && spec.cids.contains(&line.track_id))?;
+    Some(expected.remove(at))
+}
+
+/// How our answer forms one line: the wished codec first, Opus with its parameters.
+fn shape(line: &Line, spec: Option<&TrackSpec>) -> Shape {
+    let wished = spec.and_then(|spec| spec.codec).filter(|codec| line.codecs.contains(codec));
+    Shape {
+        mid: line.mid.to_string(),
+        first_codec: wished.map(|codec| codec.mime_type().rsplit('/').next().unwrap_or_default()),
+        opus: (line.kind == Kind::Audio)
+            .then(|| OpusShape { stereo: spec.is_some_and(|spec| spec.stereo), dtx: spec.is_none_or(|spec| spec.dtx) }),
+    }
+}

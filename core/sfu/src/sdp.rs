@@ -1,0 +1,130 @@
+//! The few changes to session descriptions that the WebRTC library leaves to us: which codec a publisher's answer puts first,
+//! and the Opus parameters that ask the publisher for stereo, discontinuous transmission and in-band correction.
+
+/// What an answer should ask of one m-line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Shape {
+    /// The m-line's mid.
+    pub mid: String,
+    /// The codec to list first, as in `a=rtpmap` (`VP8`), if the line has it.
+    pub first_codec: Option<&'static str>,
+    /// Parameters for Opus on this line.
+    pub opus: Option<OpusShape>,
+}
+
+/// Opus parameters (RFC 7587).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct OpusShape {
+    pub stereo: bool,
+    pub dtx: bool,
+}
+
+/// The mids of a description's m-lines, in order.
+pub(crate) fn mids(sdp: &str) -> Vec<&str> {
+    sdp.lines().filter_map(|line| line.trim_end().strip_prefix("a=mid:")).collect()
+}
+
+/// Applies `shapes` to an answer of ours.
+pub(crate) fn shape_answer(sdp: &str, shapes: &[Shape]) -> String {
+    let mut shaped = String::with_capacity(sdp.len() + 64);
+    for section in sections(sdp) {
+        match shapes.iter().find(|shape| mids(section).first() == Some(&shape.mid.as_str())) {
+            Some(shape) => shaped.push_str(&shape_section(section, shape)),
+            None => shaped.push_str(section),
+        }
+    }
+    shaped
+}
+
+fn shape_section(section: &str, shape: &Shape) -> String {
+    let first = shape.first_codec.map(|codec| payload_types(section, codec)).unwrap_or_default();
+    let opus = payload_types(section, "opus");
+    section
+        .split_inclusive("\r\n")
+        .map(|line| {
+            if line.starts_with("m=") && !first.is_empty() {
+                return reorder_m_line(line, &first);
+            }
+            match (&shape.opus, opus.first()) {
+                (Some(shape), Some(pt)) if line.starts_with(&format!("a=fmtp:{pt} ")) => opus_fmtp(pt, shape),
+                _ => line.to_owned(),
+            }
+        })
+        .collect()
+}
+
+/// The description cut before each `m=`; the first part is the session's.
+fn sections(sdp: &str) -> Vec<&str> {
+    let mut cuts: Vec<usize> = sdp.match_indices("\r\nm=").map(|(at, _)| at + 2).collect();
+    cuts.insert(0, 0);
+    cuts.push(sdp.len());
+    cuts.windows(2).map(|cut| &sdp[cut[0]..cut[1]]).collect()
+}
+
+/// Payload types of a codec in one section, in order.
+fn payload_types(section: &str, codec: &str) -> Vec<String> {
+    section
+        .lines()
+        .filter_map(|line| line.strip_prefix("a=rtpmap:"))
+        .filter_map(|map| map.split_once(' '))
+        .filter(|(_, name)| name.split('/').next().is_some_and(|name| name.eq_ignore_ascii_case(codec)))
+        .map(|(pt, _)| pt.to_owned())
+        .collect()
+}
+
+/// `m=video 9 UDP/TLS/RTP/SAVPF 96 97 98` with the payload types in `first` moved to the front.
+fn reorder_m_line(line: &str, first: &[String]) -> String {
+    let mut words: Vec<&str> = line.trim_end().split(' ').collect();
+    if words.len() < 4 {
+        return line.to_owned();
+    }
+    let formats = words.split_off(3);
+    let (front, back): (Vec<&str>, Vec<&str>) = formats.iter().partition(|pt| first.iter().any(|first| first == *pt));
+    words.extend(front);
+    words.extend(back);
+    format!("{}\r\n", words.join(" "))
+}
+
+fn opus_fmtp(pt: &str, shape: &OpusShape) -> String {
+    let mut parameters = String::from("minptime=10;useinbandfec=1");
+    if shape.dtx {
+        parameters.push_str(";usedtx=1");
+    }
+    if shape.stereo {
+        parameters.push_str(";stereo=1;maxaveragebitrate=510000");
+    }
+    format!("a=fmtp:{pt} {parameters}\r\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
+m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n\
+m=video 9 UDP/TLS/RTP/SAVPF 96 97 108 109\r\na=mid:1\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\n\
+a=fmtp:97 apt=96\r\na=rtpmap:108 H264/90000\r\na=rtpmap:109 rtx/90000\r\na=fmtp:109 apt=108\r\n";
+
+    #[test]
+    fn the_wished_codec_comes_first() {
+        let shape = Shape { mid: "1".into(), first_codec: Some("H264"), opus: None };
+        let shaped = shape_answer(ANSWER, &[shape]);
+        assert!(shaped.contains("SAVPF 108 96 97 109\r\n"), "{shaped}");
+        assert_eq!(shaped.len(), ANSWER.len());
+    }
+
+    #[test]
+    fn opus_is_asked_for_silence_saving() {
+        let shape = Shape { mid: "0".into(), first_codec: None, opus: Some(OpusShape { stereo: false, dtx: true }) };
+        let shaped = shape_answer(ANSWER, &[shape]);
+        assert!(shaped.contains("a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1\r\n"), "{shaped}");
+        assert!(shaped.contains("a=fmtp:97 apt=96\r\n"));
+    }
+
+    #[test]
+    fn without_shapes_nothing_changes() {
+        assert_eq!(shape_answer(ANSWER, &[]), ANSWER);
+        assert_eq!(mids(ANSWER), vec!["0", "1"]);
+        assert_eq!(shape_answer("", &[]), "");
+    }
+}
