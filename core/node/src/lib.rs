@@ -3,5 +3,28 @@
 //! `lyceum-session`) and moves no packet (that is `lyceum-sfu`).
 
 mod api;
+mod clients;
+mod config;
+mod data;
+mod follow;
+mod join;
+mod limits;
+mod log;
+mod media;
+mod node;
+mod profile;
+mod publish;
+mod rng;
+mod room;
+mod roster;
+mod signals;
+mod speakers;
+mod subscribe;
+mod timers;
+mod tracks;
+mod wire;
 
 pub use api::*;
+pub use config::{IceServer, NodeConfig, SERVER_VERSION};
+pub use limits::{Limits, Rate};
+pub use node::{Node, Stats};

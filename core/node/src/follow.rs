@@ -1,0 +1,120 @@
+//! The wire and the media as followers of the log: what each event means to those who are connected. Everything here waits
+//! until the event is durable.
+
+use crate::clients;
+use crate::log::Effect;
+use crate::node::{Audience, Node, Phase, signal_update};
+use crate::wire;
+use livekit_protocol as proto;
+use lyceum_session as session;
+use lyceum_sfu as sfu;
+use proto::DisconnectReason;
+use proto::signal_response::Message;
+use session::{ConnectionId, DetachReason, Event, Fact, PersonId, Profile, Publication, TrackId, UnpublishReason};
+
+impl Node {
+    pub(crate) fn follow(&mut self, event: &Event) {
+        match &event.fact {
+            Fact::SessionStarted { .. } | Fact::SessionRecovered { .. } | Fact::ParticipantAdmitted { .. } => {}
+            Fact::SessionEnded { .. } => {
+                self.phase = Phase::Closing;
+                self.log.after(Effect::Closed);
+            }
+            Fact::ParticipantUpdated { person, profile } => self.look_different(person, profile),
+            Fact::ConnectionAttached { person, connection, .. } => self.arrive(person, connection),
+            Fact::ConnectionDetached { person, connection, reason, .. } => self.depart(person, connection, *reason),
+            Fact::ParticipantOffline { person, .. } => self.leave_roster(person, DisconnectReason::ConnectionTimeout),
+            Fact::ParticipantLeft { person, reason } => {
+                self.leave_roster(person, wire::disconnect_because(*reason));
+            }
+            Fact::TrackPublished { publication } => self.published(publication),
+            Fact::TrackUnpublished { person, track, reason, .. } => self.unpublished(person, track, *reason),
+            Fact::TrackMuted { person, .. } | Fact::TrackUnmuted { person, .. } => {
+                self.is_news(person, Audience::Others);
+            }
+        }
+    }
+
+    /// A connection opened: the old sid goes before the new one comes, and the newcomer gets the class as it is.
+    fn arrive(&mut self, person: &PersonId, connection: &ConnectionId) {
+        self.leave_roster(person, DisconnectReason::SignalClose);
+        let client = self.clients.of_connection(connection).map(|client| client.id);
+        self.roster.take_seat(person, connection.clone(), client);
+        self.is_news(person, Audience::Others);
+        self.room_changes();
+        if let Some(client) = client {
+            self.prepare_welcome(client, person);
+        }
+    }
+
+    /// A connection ended. If its socket is still open, it is told why and closed.
+    fn depart(&mut self, person: &PersonId, connection: &ConnectionId, reason: DetachReason) {
+        if let Some(client) = self.clients.of_connection(connection).map(|client| client.id) {
+            self.forget(client);
+            if let Some(leave) = wire::leave_because(reason) {
+                self.tell_after(vec![client], leave);
+            }
+            self.log.after(Effect::Media(sfu::Command::Close { conn: clients::conn(client) }));
+            self.log.after(Effect::CloseSocket(client));
+        }
+        match reason {
+            DetachReason::Superseded => self.leave_roster(person, DisconnectReason::DuplicateIdentity),
+            // The farewell follows with `participant.left`.
+            DetachReason::ClientLeft | DetachReason::Removed | DetachReason::SessionEnded => {}
+            DetachReason::ConnectionLost | DetachReason::MediaFailed | DetachReason::ServerStopped => {
+                if let Some(seat) = self.roster.seat_mut(person) {
+                    seat.client = None;
+                    seat.active = false;
+                    self.is_news(person, Audience::Others);
+                }
+            }
+        }
+        self.room_changes();
+    }
+
+    fn leave_roster(&mut self, person: &PersonId, reason: DisconnectReason) {
+        let Some(seat) = self.roster.give_up_seat(person) else { return };
+        self.is_no_news(person);
+        let to = self.audience(person, Audience::Others);
+        self.tell_after(to, signal_update(seat.farewell(person, &self.log.state, reason)));
+        self.room_changes();
+    }
+
+    fn look_different(&mut self, person: &PersonId, profile: &Profile) {
+        self.is_news(person, Audience::Everybody);
+        let Some(client) = self.roster.seat(person).and_then(|seat| seat.client) else { return };
+        self.log.after(Effect::RefreshToken { client, person: person.clone(), profile: Box::new(profile.clone()) });
+        if !profile.permission.can_subscribe {
+            self.unsubscribe_from_everything(client);
+        }
+    }
+
+    /// A track is in the class: everybody hears of it before anybody receives it.
+    fn published(&mut self, publication: &Publication) {
+        self.is_news(&publication.person, Audience::Others);
+        self.tell_news();
+        self.room_changes();
+        let receivers = self.clients.iter().filter(|client| client.auto_subscribe).map(|client| client.id);
+        for client in receivers.collect::<Vec<_>>() {
+            self.subscribe_by_itself(client, &publication.track);
+        }
+    }
+
+    fn unpublished(&mut self, person: &PersonId, track: &TrackId, reason: UnpublishReason) {
+        for client in self.clients.iter_mut() {
+            client.views.remove(track);
+        }
+        self.is_news(person, Audience::Others);
+        self.room_changes();
+        let Some(known) = self.tracks.remove(track) else { return };
+        if self.clients.get(known.owner).is_none() {
+            return; // Its media is closed as a whole.
+        }
+        self.log.after(Effect::Media(sfu::Command::DropTrack { track: known.key }));
+        if reason == UnpublishReason::PermissionRevoked {
+            let track_sid = track.0.clone();
+            let news = wire::signal(Message::TrackUnpublished(proto::TrackUnpublishedResponse { track_sid }));
+            self.tell_after(vec![known.owner], news);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Coming and going: a socket becomes a connection of a person, is welcomed once that is durable, and ends in one of the
+//! ways in which a connection can end.
+
+use crate::api::{ClientId, Join, Output};
+use crate::clients::{self, Client};
+use crate::limits::longer_than;
+use crate::log::Effect;
+use crate::node::{Node, Phase};
+use crate::wire;
+use livekit_protocol as proto;
+use lyceum_session as session;
+use lyceum_sfu as sfu;
+use proto::DisconnectReason;
+use proto::leave_request::Action;
+use proto::signal_response::Message;
+use session::{Command, DetachReason, PersonId, Profile, Reject, UnixMs};
+use std::sync::Arc;
+
+impl Node {
+    /// A socket wants to be a person's connection.
+    pub(crate) fn join(&mut self, client: ClientId, join: &Join) {
+        if let Err(reject) = self.try_to_join(client, join) {
+            self.stats.refused_joins += 1;
+            self.clients.remove(client);
+            self.give(Output::JoinRefused { client, reject });
+        }
+    }
+
+    fn try_to_join(&mut self, client: ClientId, join: &Join) -> Result<(), Reject> {
+        match self.phase {
+            Phase::Live => {}
+            _ if self.log.state.ended => return Err(Reject::SessionEnded),
+            _ => return Err(Reject::Conflict("this server is shutting down; connect again")),
+        }
+        if self.clients.get(client).is_some() {
+            return Err(Reject::Conflict("this socket has joined already"));
+        }
+        if join.resume.is_some() {
+            self.refuse_to_resume(client);
+            return Ok(());
+        }
+        if self.clients.len() >= self.config.limits.connections {
+            return Err(Reject::Limit("too many connections in this session"));
+        }
+        if self.is_behind() {
+            return Err(Reject::Limit("the log of this session is behind; try again in a moment"));
+        }
+        self.check_profile(&join.person, &join.profile)?;
+
+        let mut profile = join.profile.clone();
+        profile.attributes.retain(|key, _| !key.starts_with(wire::OWN_ATTRIBUTES));
+        let connection = session::ConnectionId(self.rng.id("PA_"));
+        self.clients.insert(Client::new(client, join, connection.clone(), &self.config.limits, self.now));
+        self.watch_sockets();
+        let attach = Command::Attach { person: join.person.clone(), profile, connection, client: join.client.clone() };
+        self.commit(&attach, Some(&join.person))
+    }
+
+    /// Media cannot be taken up again yet, so a client that tries is told to join afresh, which it does at once.
+    fn refuse_to_resume(&mut self, client: ClientId) {
+        self.tell(client, wire::leave(DisconnectReason::StateMismatch, Action::Reconnect));
+        self.give(Output::CloseSocket { client });
+    }
+
+    fn check_profile(&self, person: &PersonId, profile: &Profile) -> Result<(), Reject> {
+        let limits = &self.config.limits;
+        if person.0.is_empty() {
+            return Err(Reject::Invalid("the identity is empty"));
+        }
+        if longer_than(&person.0, limits.identity_chars) {
+            return Err(Reject::Invalid("the identity is too long"));
+        }
+        if longer_than(&profile.name.0, limits.name_chars) {
+            return Err(Reject::Invalid("the name is too long"));
+        }
+        if profile.metadata.0.len() > limits.metadata_bytes {
+            return Err(Reject::Limit("the metadata is too long"));
+        }
+        let attributes_bytes: usize = profile.attributes.iter().map(|(key, value)| key.len() + value.0.len()).sum();
+        if attributes_bytes > limits.attributes_bytes {
+            return Err(Reject::Limit("the attributes are too long"));
+        }
+        Ok(())
+    }
+
+    /// What a newcomer will be given once their arrival is durable: the class as it is at this place in the log, a
+    /// fresh token, and the tracks that they receive by themselves.
+    pub(crate) fn prepare_welcome(&mut self, id: ClientId, person: &PersonId) {
+        let Some(known) = self.log.state.participants.get(person) else { return };
+        let profile = known.profile.clone();
+        let permission = &profile.permission;
+        let response = self.join_response(person, permission);
+        let Some(client) = self.clients.get_mut(id) else { return };
+        client.primary = if permission.can_subscribe { sfu::Target::Subscriber } else { sfu::Target::Publisher };
+        let auto_subscribe = client.auto_subscribe;
+        let response = Arc::new(wire::signal(Message::Join(response)));
+        self.log.after(Effect::Welcome { client: id, response });
+        self.log.after(Effect::RefreshToken { client: id, person: person.clone(), profile: Box::new(profile) });
+        if auto_subscribe {
+            let published: Vec<_> = self.log.state.tracks.keys().cloned().collect();
+            for track in published {
+                self.subscribe_by_itself(id, &track);
+            }
+        }
+    }
+
+    fn join_response(&self, person: &PersonId, permission: &session::Permission) -> proto::JoinResponse {
+        let others = self.roster.people().filter(|other| *other != person && !self.is_hidden(other));
+        let others = others.filter_map(|other| self.info(other)).collect();
+        let config = &self.config;
+        let ice_servers = config.ice_servers.iter().map(|server| proto::IceServer {
+            urls: server.urls.clone(),
+            username: server.username.clone(),
+            credential: server.credential.clone(),
+        });
+        let seconds = |ms: u64| i32::try_from(ms / 1_000).unwrap_or(i32::MAX);
+        proto::JoinResponse {
+            room: Some(self.room_info()),
+            participant: self.info(person),
+            other_participants: others,
+            server_version: config.server_version.clone(),
+            ice_servers: ice_servers.collect(),
+            subscriber_primary: permission.can_subscribe,
+            // A client that loses its socket is faster back if it does not try to resume first.
+            client_configuration: Some(proto::ClientConfiguration {
+                resume_connection: proto::ClientConfigSetting::Disabled.into(),
+                ..Default::default()
+            }),
+            server_region: config.region.clone(),
+            ping_timeout: seconds(config.ping_timeout_ms),
+            ping_interval: seconds(config.ping_interval_ms),
+            server_info: Some(proto::ServerInfo {
+                edition: proto::server_info::Edition::Standard.into(),
+                version: config.server_version.clone(),
+                protocol: 17,
+                region: config.region.clone(),
+                node_id: config.node_id.clone(),
+                agent_protocol: 1,
+                ..Default::default()
+            }),
+            enabled_publish_codecs: wire::codecs(&config.codecs),
+            fast_publish: permission.can_publish || !permission.can_publish_sources.is_empty(),
+            ..Default::default()
+        }
+    }
+
+    /// A newcomer's arrival is durable: unless they are gone by now, they get their join response and their media.
+    pub(crate) fn welcome(&mut self, id: ClientId, response: &proto::SignalResponse) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        client.welcomed_at = Some(self.now);
+        client.token_refresh_at = self.now.plus(self.config.token_refresh_interval_ms);
+        let full_ice = client.full_ice;
+        self.tell(id, response.clone());
+        self.tell_media(sfu::Command::Open { conn: clients::conn(id), group: self.config.group, full_ice });
+    }
+
+    /// A client says goodbye.
+    pub(crate) fn leave(&mut self, id: ClientId) {
+        let Some(client) = self.dismiss_at_once(id) else { return };
+        self.commit_departure(&Command::Leave { connection: client.connection }, Some(&client.person));
+    }
+
+    /// A socket closed or went silent: the seat waits for its person.
+    pub(crate) fn lose(&mut self, id: ClientId, last_seen: UnixMs) {
+        let Some(client) = self.dismiss_at_once(id) else { return };
+        let reason = DetachReason::ConnectionLost;
+        self.commit_departure(&Command::Detach { connection: client.connection, reason, last_seen }, None);
+    }
+
+    /// The server ends a connection with words of its own.
+    pub(crate) fn dismiss(&mut self, id: ClientId, leave: proto::SignalResponse, reason: DetachReason) {
+        let Some(client) = self.forget(id) else { return };
+        let last_seen = self.now;
+        self.commit_departure(&Command::Detach { connection: client.connection, reason, last_seen }, None);
+        self.tell_after(vec![id], leave);
+        self.log.after(Effect::Media(sfu::Command::Close { conn: clients::conn(id) }));
+        self.log.after(Effect::CloseSocket(id));
+    }
+
+    /// Closes a socket and its media without waiting for the log.
+    pub(crate) fn dismiss_at_once(&mut self, id: ClientId) -> Option<Client> {
+        let client = self.forget(id)?;
+        self.tell_media(sfu::Command::Close { conn: clients::conn(id) });
+        self.give(Output::CloseSocket { client: id });
+        Some(client)
+    }
+
+    /// From here on nothing that comes from this socket or its media has an effect.
+    pub(crate) fn forget(&mut self, id: ClientId) -> Option<Client> {
+        self.tracks.forget_announced(id);
+        self.clients.remove(id)
+    }
+
+    /// The server stops: nobody is told that the others go, since all of them do.
+    pub(crate) fn shut_down(&mut self) {
+        if self.phase != Phase::Live {
+            return;
+        }
+        let leaving: Vec<_> = self.clients.ids().into_iter().filter_map(|id| self.forget(id)).collect();
+        for client in &leaving {
+            let (connection, last_seen) = (client.connection.clone(), self.now);
+            let reason = DetachReason::ServerStopped;
+            self.commit_departure(&Command::Detach { connection, reason, last_seen }, None);
+        }
+        for client in leaving {
+            self.tell_after(vec![client.id], wire::leave(DisconnectReason::ServerShutdown, Action::Reconnect));
+            self.log.after(Effect::Media(sfu::Command::Close { conn: client.conn() }));
+            self.log.after(Effect::CloseSocket(client.id));
+        }
+        self.phase = Phase::Closing;
+        self.log.after(Effect::Closed);
+    }
+
+    fn commit_departure(&mut self, command: &Command, actor: Option<&PersonId>) {
+        if let Err(reject) = self.commit(command, actor) {
+            tracing::error!(%reject, "bug: a client had no connection in the log");
+        }
+    }
+
+    fn info(&self, person: &PersonId) -> Option<proto::ParticipantInfo> {
+        self.roster.info(person, &self.log.state, &self.clients, &self.tracks)
+    }
+}

@@ -1,0 +1,99 @@
+//! Log, then tell: the session's state, and everything that must not leave before the events that it tells of are on
+//! disk. Effects wait in the order in which they were caused, each for its place in the log.
+
+use crate::api::{ClientId, Output};
+use livekit_protocol as proto;
+use lyceum_session as session;
+use lyceum_sfu as sfu;
+use prost::Message as _;
+use session::{Seq, State};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Something that follows from an event and may happen once that event is durable.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Say the same to several clients.
+    Tell { to: Vec<ClientId>, response: Arc<proto::SignalResponse> },
+    /// Give a client its join response and open its media, if it is still there.
+    Welcome { client: ClientId, response: Arc<proto::SignalResponse> },
+    /// Tell the media shard.
+    Media(sfu::Command),
+    /// Send a fresh token.
+    RefreshToken { client: ClientId, person: session::PersonId, profile: Box<session::Profile> },
+    /// Close a socket.
+    CloseSocket(ClientId),
+    /// The class is over.
+    Closed,
+}
+
+/// The state, what is on disk of it, and what waits.
+pub(crate) struct Log {
+    pub(crate) state: State,
+    durable: Seq,
+    held: VecDeque<Held>,
+    held_bytes: usize,
+}
+
+struct Held {
+    gate: Seq,
+    bytes: usize,
+    effect: Effect,
+}
+
+impl Log {
+    /// A state that was read from disk, or an empty one.
+    pub(crate) fn new(state: State) -> Self {
+        Self { durable: state.seq, state, held: VecDeque::new(), held_bytes: 0 }
+    }
+
+    /// Lets an effect wait for everything that has happened so far.
+    pub(crate) fn after(&mut self, effect: Effect) {
+        let bytes = match &effect {
+            Effect::Tell { response, .. } | Effect::Welcome { response, .. } => response.encoded_len(),
+            _ => 0,
+        };
+        self.held_bytes += bytes;
+        self.held.push_back(Held { gate: self.state.seq, bytes, effect });
+    }
+
+    /// Everything up to `seq` is on disk.
+    pub(crate) fn durable(&mut self, seq: Seq) {
+        debug_assert!(seq <= self.state.seq, "only what was appended can become durable");
+        self.durable = self.durable.max(seq.min(self.state.seq));
+    }
+
+    /// The next effect whose time has come.
+    pub(crate) fn due(&mut self) -> Option<Effect> {
+        if self.held.front()?.gate > self.durable {
+            return None;
+        }
+        let held = self.held.pop_front()?;
+        self.held_bytes -= held.bytes;
+        Some(held.effect)
+    }
+
+    /// What waits, when it can never become true: nobody is told of it, but sockets and media are closed.
+    pub(crate) fn abandon(&mut self) -> Vec<Output> {
+        self.held_bytes = 0;
+        let closing = std::mem::take(&mut self.held).into_iter().filter_map(|held| match held.effect {
+            Effect::Media(close @ sfu::Command::Close { .. }) => Some(Output::Media(close)),
+            Effect::CloseSocket(client) => Some(Output::CloseSocket { client }),
+            _ => None,
+        });
+        closing.collect()
+    }
+
+    /// Events that are not on disk yet.
+    pub(crate) fn outstanding_events(&self) -> u64 {
+        self.state.seq.0 - self.durable.0
+    }
+
+    pub(crate) fn outstanding_effects(&self) -> usize {
+        self.held.len()
+    }
+
+    pub(crate) fn outstanding_bytes(&self) -> usize {
+        self.held_bytes
+    }
+}

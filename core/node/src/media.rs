@@ -1,0 +1,85 @@
+//! What the media tells of this class. An event of a connection that is gone has crossed its end on the way and is ignored.
+
+use crate::api::ClientId;
+use crate::node::{Audience, Node, Phase};
+use crate::wire;
+use livekit_protocol as proto;
+use lyceum_session as session;
+use lyceum_sfu as sfu;
+use proto::DisconnectReason;
+use proto::leave_request::Action;
+use proto::request_response::Reason;
+use proto::signal_response::Message;
+use session::DetachReason;
+use sfu::{Event, Refusal};
+
+impl Node {
+    pub(crate) fn media(&mut self, event: Event) {
+        if self.phase != Phase::Live {
+            return;
+        }
+        match event {
+            Event::PublisherAnswer { conn, offer_id, sdp } => {
+                let answer = wire::session_description("answer", sdp, offer_id);
+                self.tell_media_client(conn, Message::Answer(answer));
+            }
+            Event::SubscriberOffer { conn, offer_id, sdp, mids } => {
+                let mut offer = wire::session_description("offer", sdp, offer_id);
+                let tracks = mids.into_iter().filter_map(|(mid, key)| Some((mid, self.tracks.id_of(key)?.0.clone())));
+                offer.mid_to_track_id = tracks.collect();
+                self.tell_media_client(conn, Message::Offer(offer));
+            }
+            Event::Connected { conn, target } => self.connected(conn, target),
+            Event::Disconnected { conn, why, .. } => self.media_failed(conn, why),
+            Event::TrackMatched { conn, track, mid, mime_type, layers } => {
+                self.track_matched(conn, track, mid, mime_type, layers);
+            }
+            Event::TrackEnded { conn, track } => self.track_ended(conn, track),
+            Event::Data { conn, lane, bytes } => self.data(conn, lane, &bytes),
+            Event::DataDropped { conn, count } => {
+                self.stats.dropped_data += u64::from(count);
+                tracing::debug!(?conn, count, "a slow receiver lost reliable data");
+            }
+            Event::Speakers { levels, .. } => self.speakers(&levels),
+            Event::Refused { conn, what, why } => self.media_refused(conn, what, &why),
+        }
+    }
+
+    fn tell_media_client(&mut self, conn: sfu::ConnKey, message: Message) {
+        if let Some(client) = self.clients.of_media(conn).filter(|client| client.is_welcome()) {
+            self.tell(client.id, wire::signal(message));
+        }
+    }
+
+    /// The peer that a client needs most is connected: from here on the client is active.
+    fn connected(&mut self, conn: sfu::ConnKey, target: sfu::Target) {
+        let Some(client) = self.clients.get_mut(ClientId(conn.0)) else { return };
+        if client.primary != target || client.active {
+            return;
+        }
+        client.active = true;
+        let person = client.person.clone();
+        if let Some(seat) = self.roster.seat_mut(&person) {
+            seat.active = true;
+            self.is_news(&person, Audience::Others);
+            self.tell_news();
+        }
+    }
+
+    fn media_failed(&mut self, conn: sfu::ConnKey, why: &'static str) {
+        let Some(client) = self.clients.of_media(conn).map(|client| client.id) else { return };
+        tracing::info!(?client, why, "the media of a client failed");
+        let leave = wire::leave(DisconnectReason::MediaFailure, Action::Reconnect);
+        self.dismiss(client, leave, DetachReason::MediaFailed);
+    }
+
+    fn media_refused(&mut self, conn: sfu::ConnKey, what: Refusal, why: &str) {
+        let Some(client) = self.clients.of_media(conn).map(|client| client.id) else { return };
+        let what = match what {
+            Refusal::Offer { offer_id } => format!("offer {offer_id}"),
+            Refusal::Answer { offer_id } => format!("answer {offer_id}"),
+            Refusal::Candidate => "candidate".to_owned(),
+        };
+        self.refuse(client, Reason::InvalidRequest, &format!("{what}: {why}"), None);
+    }
+}

@@ -1,0 +1,325 @@
+//! The class as one value: what it knows, what comes in, what goes out. Each input is handled to its end; what follows from events
+//! waits in the log until they are durable.
+
+use crate::api::{ClientId, Input, Output};
+use crate::clients::Clients;
+use crate::config::NodeConfig;
+use crate::log::{Effect, Log};
+use crate::rng::Rng;
+use crate::roster::Roster;
+use crate::timers::Timers;
+use crate::tracks::Tracks;
+use crate::wire;
+use livekit_protocol as proto;
+use lyceum_session as session;
+use lyceum_sfu as sfu;
+use proto::leave_request::Action;
+use proto::signal_response::Message;
+use session::{Command, Ctx, EndReason, PersonId, Reject, UnixMs};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// One class. Feed it with [`Node::handle`], then take everything from [`Node::poll_output`] and do it in order, then sleep
+/// until [`Node::poll_timeout`] and hand it [`Input::Timeout`].
+pub struct Node {
+    pub(crate) config: NodeConfig,
+    pub(crate) log: Log,
+    pub(crate) clients: Clients,
+    pub(crate) roster: Roster,
+    pub(crate) tracks: Tracks,
+    pub(crate) timers: Timers,
+    pub(crate) stats: Stats,
+    pub(crate) rng: Rng,
+    pub(crate) now: UnixMs,
+    pub(crate) phase: Phase,
+    /// Whose new look is to be told once the events at hand are applied, and whether to themselves as well.
+    news: BTreeMap<PersonId, Audience>,
+    out: VecDeque<Output>,
+}
+
+/// Where a class is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// Nothing was handled yet. If the log was replayed, the session is known to have run at `last_seen`.
+    Opening { last_seen: UnixMs },
+    /// People come and go.
+    Live,
+    /// Ended or shutting down: what was caused is still told, nothing new begins.
+    Closing,
+    /// [`Output::Closed`] was given.
+    Closed,
+}
+
+/// Who is told of a person's new look.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Audience {
+    Others,
+    Everybody,
+}
+
+/// Plain counters, cumulative where not said otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Open sockets at the moment.
+    pub clients: usize,
+    /// Announced and published tracks at the moment.
+    pub tracks: usize,
+    /// Events that wait for the disk at the moment.
+    pub outstanding_events: u64,
+    /// Signals and media commands that wait for the disk at the moment.
+    pub outstanding_effects: usize,
+    /// Joins that were refused.
+    pub refused_joins: u64,
+    /// Signals that could not be used: malformed, not permitted, or naming something unknown.
+    pub refused_signals: u64,
+    /// Signals above a client's rate.
+    pub flooded_signals: u64,
+    /// Data messages that could not be used.
+    pub refused_data: u64,
+    /// Data messages above a client's rate.
+    pub flooded_data: u64,
+    /// Reliable data messages that a slow receiver lost.
+    pub dropped_data: u64,
+}
+
+impl Node {
+    /// A class over a log that is empty (it starts a session) or was replayed (it goes on). Whoever the log has as connected
+    /// is taken to have been seen last at the log's last event; use [`Node::recover`] if a later moment is known.
+    ///
+    /// `seed` makes the ids of connections and tracks; give each node another one.
+    pub fn new(config: NodeConfig, seed: u64, state: session::State) -> Self {
+        let last_seen = state.at;
+        Self::recover(config, seed, state, last_seen)
+    }
+
+    /// As [`Node::new`], for a session that is known to have run until `last_seen`.
+    pub fn recover(config: NodeConfig, seed: u64, state: session::State, last_seen: UnixMs) -> Self {
+        let mut rng = Rng::new(seed);
+        Self {
+            config,
+            clients: Clients::default(),
+            roster: Roster::of_replayed(&state, &mut rng),
+            tracks: Tracks::default(),
+            timers: Timers::default(),
+            stats: Stats::default(),
+            rng,
+            now: state.at,
+            phase: Phase::Opening { last_seen },
+            log: Log::new(state),
+            news: BTreeMap::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input. The clock may stand still or jump; it is not followed backwards.
+    pub fn handle(&mut self, now: UnixMs, input: Input) {
+        self.now = self.now.max(now);
+        if let Phase::Opening { last_seen } = self.phase {
+            self.open(last_seen);
+        }
+        match input {
+            _ if self.phase == Phase::Closed => {}
+            Input::Join { client, join } => self.join(client, &join),
+            Input::Signal { client, request } => self.signal(client, *request),
+            Input::SocketClosed { client, last_seen } => self.lose(client, last_seen),
+            Input::Media(event) => self.media(event),
+            Input::Durable(seq) => {
+                self.log.durable(seq);
+                self.tell_what_is_durable();
+                self.catch_up();
+            }
+            Input::StoreFailed => self.fail(),
+            Input::Remove { person } => self.administer(&Command::Remove { person }),
+            Input::End => self.administer(&Command::End { reason: EndReason::Ended }),
+            Input::Shutdown => self.shut_down(),
+            Input::Timeout => self.timeout(),
+        }
+        self.tell_what_is_durable();
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When [`Input::Timeout`] is wanted, and why.
+    pub fn poll_timeout(&self) -> Option<(UnixMs, &'static str)> {
+        match self.phase {
+            Phase::Opening { .. } => Some((self.now, "open the class")),
+            Phase::Live => self.next_timer(),
+            Phase::Closing | Phase::Closed => None,
+        }
+    }
+
+    /// The session as the log has it, what is not durable yet included.
+    pub fn state(&self) -> &session::State {
+        &self.log.state
+    }
+
+    /// Counters for metrics.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            clients: self.clients.len(),
+            tracks: self.tracks.len(),
+            outstanding_events: self.log.outstanding_events(),
+            outstanding_effects: self.log.outstanding_effects(),
+            ..self.stats
+        }
+    }
+}
+
+impl Node {
+    /// The class's first act: to begin its log, or to close what a stopped server left open.
+    fn open(&mut self, last_seen: UnixMs) {
+        self.phase = Phase::Live;
+        if self.log.state.ended {
+            self.close();
+            return;
+        }
+        let first = if self.log.state.session.is_none() {
+            Command::Start {
+                tenant: self.config.tenant.clone(),
+                room: self.config.room.clone(),
+                session: self.config.session.clone(),
+                policy: self.config.policy.clone(),
+                metadata: self.config.metadata.clone(),
+            }
+        } else {
+            Command::Recover { last_seen }
+        };
+        if let Err(reject) = self.commit(&first, None) {
+            tracing::error!(%reject, "bug: a session could not be opened");
+            self.close();
+        }
+    }
+
+    /// Lets a command become events, which are applied, appended and followed. Nobody is told before they are durable.
+    pub(crate) fn commit(&mut self, command: &Command, actor: Option<&PersonId>) -> Result<(), Reject> {
+        let ctx = Ctx { now: self.now, actor: actor.cloned() };
+        let facts = session::decide(&self.log.state, command, &ctx)?;
+        if facts.is_empty() {
+            return Ok(());
+        }
+        let events = self.log.state.stamp(facts, &ctx);
+        for event in &events {
+            session::apply(&mut self.log.state, event);
+            self.follow(event);
+        }
+        self.out.push_back(Output::Append(events));
+        self.tell_news();
+        Ok(())
+    }
+
+    /// Whether so much waits for the disk that what can be refused should be.
+    pub(crate) fn is_behind(&self) -> bool {
+        let limits = &self.config.limits;
+        self.log.outstanding_events() >= limits.outstanding_events
+            || self.log.outstanding_effects() >= limits.outstanding_effects
+            || self.log.outstanding_bytes() >= limits.outstanding_bytes
+    }
+
+    /// Says something to one client at once. Only for what tells of no event.
+    pub(crate) fn tell(&mut self, client: ClientId, response: proto::SignalResponse) {
+        self.out.push_back(Output::Signal { client, response: Box::new(response) });
+    }
+
+    /// Says something to several clients once everything that has happened so far is durable.
+    pub(crate) fn tell_after(&mut self, to: Vec<ClientId>, response: proto::SignalResponse) {
+        if !to.is_empty() {
+            self.log.after(Effect::Tell { to, response: Arc::new(response) });
+        }
+    }
+
+    /// Tells a media shard something at once. Only for what tells nobody of an event.
+    pub(crate) fn tell_media(&mut self, command: sfu::Command) {
+        self.out.push_back(Output::Media(command));
+    }
+
+    pub(crate) fn give(&mut self, output: Output) {
+        self.out.push_back(output);
+    }
+
+    /// Marks a person as looking different from before; told by [`Node::tell_news`].
+    pub(crate) fn is_news(&mut self, person: &PersonId, audience: Audience) {
+        let wanted = self.news.entry(person.clone()).or_insert(audience);
+        *wanted = (*wanted).max(audience);
+    }
+
+    pub(crate) fn is_no_news(&mut self, person: &PersonId) {
+        self.news.remove(person);
+    }
+
+    /// Sends one `update` for each person who looks different.
+    pub(crate) fn tell_news(&mut self) {
+        for (person, audience) in std::mem::take(&mut self.news) {
+            let Some(seat) = self.roster.seat_mut(&person) else { continue };
+            seat.version += 1;
+            let to = self.audience(&person, audience);
+            let Some(info) = self.roster.info(&person, &self.log.state, &self.clients, &self.tracks) else { continue };
+            self.tell_after(to, signal_update(info));
+        }
+    }
+
+    /// The clients that may know of a person. Nobody else knows of a hidden one.
+    pub(crate) fn audience(&self, person: &PersonId, audience: Audience) -> Vec<ClientId> {
+        let hidden = self.is_hidden(person);
+        self.clients
+            .iter()
+            .filter(|client| if client.person == *person { audience == Audience::Everybody } else { !hidden })
+            .map(|client| client.id)
+            .collect()
+    }
+
+    pub(crate) fn is_hidden(&self, person: &PersonId) -> bool {
+        self.log.state.participants.get(person).is_some_and(|known| known.profile.permission.hidden)
+    }
+
+    fn tell_what_is_durable(&mut self) {
+        while let Some(effect) = self.log.due() {
+            match effect {
+                Effect::Tell { to, response } => {
+                    for client in to {
+                        self.tell(client, (*response).clone());
+                    }
+                }
+                Effect::Welcome { client, response } => self.welcome(client, &response),
+                Effect::Media(command) => self.tell_media(command),
+                Effect::RefreshToken { client, person, profile } => {
+                    self.give(Output::RefreshToken { client, person, profile });
+                }
+                Effect::CloseSocket(client) => self.give(Output::CloseSocket { client }),
+                Effect::Closed => self.close(),
+            }
+        }
+    }
+
+    /// The log is out of reach: what nobody was told of has not happened, and everybody is sent to find the class again.
+    fn fail(&mut self) {
+        for output in self.log.abandon() {
+            self.give(output);
+        }
+        for client in self.clients.ids() {
+            self.tell(client, wire::leave(proto::DisconnectReason::ServerShutdown, Action::Reconnect));
+            self.dismiss_at_once(client);
+        }
+        self.close();
+    }
+
+    fn administer(&mut self, command: &Command) {
+        if self.phase != Phase::Live {
+            return;
+        }
+        if let Err(reject) = self.commit(command, None) {
+            tracing::info!(%reject, "an administrator's command was refused");
+        }
+    }
+
+    fn close(&mut self) {
+        self.phase = Phase::Closed;
+        self.give(Output::Closed);
+    }
+}
+
+pub(crate) fn signal_update(info: proto::ParticipantInfo) -> proto::SignalResponse {
+    wire::signal(Message::Update(proto::ParticipantUpdate { participants: vec![info] }))
+}

@@ -1,0 +1,114 @@
+//! Everything in a class that waits for a time: the session's own timers, silent sockets, media that never connected,
+//! tokens to refresh, and the pace of `room_update`.
+
+use crate::api::ClientId;
+use crate::log::Effect;
+use crate::node::Node;
+use crate::wire;
+use livekit_protocol as proto;
+use lyceum_session as session;
+use proto::DisconnectReason;
+use proto::leave_request::Action;
+use session::{Command, DetachReason, UnixMs};
+
+/// How often the sockets are looked at. Their waits are seconds long.
+const WATCH_INTERVAL_MS: u64 = 1_000;
+
+/// What is due when.
+#[derive(Default)]
+pub(crate) struct Timers {
+    watch_at: UnixMs,
+    room_update_at: Option<UnixMs>,
+    room_updated_at: UnixMs,
+}
+
+impl Timers {
+    pub(crate) fn room_update_wanted(&mut self, now: UnixMs, interval_ms: u64) {
+        let earliest = self.room_updated_at.plus(interval_ms).max(now);
+        self.room_update_at.get_or_insert(earliest);
+    }
+}
+
+/// What a look at a socket found.
+enum Finding {
+    Silent { last_seen: UnixMs },
+    NeverConnected,
+    NeedsToken,
+    StoppedPretending,
+}
+
+impl Node {
+    pub(crate) fn next_timer(&self) -> Option<(UnixMs, &'static str)> {
+        let watch = (!self.clients.is_empty()).then_some((self.timers.watch_at, "look at the sockets"));
+        let room = self.timers.room_update_at.filter(|_| !self.clients.is_empty()).map(|at| (at, "room update"));
+        [self.log.state.poll_timeout(), watch, room].into_iter().flatten().min()
+    }
+
+    pub(crate) fn timeout(&mut self) {
+        if self.log.state.poll_timeout().is_some_and(|(at, _)| at <= self.now)
+            && let Err(reject) = self.commit(&Command::Tick, None)
+        {
+            tracing::error!(%reject, "bug: a tick was refused");
+        }
+        if !self.clients.is_empty() && self.timers.watch_at <= self.now {
+            self.timers.watch_at = self.now.plus(WATCH_INTERVAL_MS);
+            self.look_at_sockets();
+        }
+        if self.timers.room_update_at.is_some_and(|at| at <= self.now) {
+            self.timers.room_update_at = None;
+            self.timers.room_updated_at = self.now;
+            self.tell_room();
+        }
+    }
+
+    /// Somebody is here to be looked at.
+    pub(crate) fn watch_sockets(&mut self) {
+        if self.clients.len() == 1 {
+            self.timers.watch_at = self.now.plus(WATCH_INTERVAL_MS);
+        }
+    }
+
+    fn look_at_sockets(&mut self) {
+        let found: Vec<_> =
+            self.clients.iter().flat_map(|client| self.look_at(client).map(|finding| (client.id, finding))).collect();
+        for (client, finding) in found {
+            match finding {
+                Finding::Silent { last_seen } => self.lose(client, last_seen),
+                Finding::NeverConnected => {
+                    let leave = wire::leave(DisconnectReason::JoinFailure, Action::Disconnect);
+                    self.dismiss(client, leave, DetachReason::MediaFailed);
+                }
+                Finding::NeedsToken => self.refresh_token(client),
+                Finding::StoppedPretending => self.stop_pretending_to_speak(client),
+            }
+        }
+    }
+
+    fn look_at(&self, client: &crate::clients::Client) -> Option<Finding> {
+        let silence_ms = self.config.ping_timeout_ms.saturating_add(self.config.ping_grace_ms);
+        let patience_ms = self.config.media_connect_timeout_ms;
+        if client.last_signal_at.plus(silence_ms) <= self.now {
+            return Some(Finding::Silent { last_seen: client.last_signal_at });
+        }
+        if !client.active && client.welcomed_at.is_some_and(|at| at.plus(patience_ms) <= self.now) {
+            return Some(Finding::NeverConnected);
+        }
+        if client.pretends_to_speak_until.is_some_and(|until| until <= self.now) {
+            return Some(Finding::StoppedPretending);
+        }
+        if client.is_welcome() && client.token_refresh_at <= self.now {
+            return Some(Finding::NeedsToken);
+        }
+        None
+    }
+
+    fn refresh_token(&mut self, id: ClientId) {
+        let next = self.now.plus(self.config.token_refresh_interval_ms);
+        let Some(client) = self.clients.get_mut(id) else { return };
+        client.token_refresh_at = next;
+        let person = client.person.clone();
+        let Some(known) = self.log.state.participants.get(&person) else { return };
+        let profile = Box::new(known.profile.clone());
+        self.log.after(Effect::RefreshToken { client: id, person, profile });
+    }
+}

@@ -1,0 +1,500 @@
+//! A class to tell stories with: a node, a disk that can be slow, media that records what it is told, and people who remember
+//! what they heard. Whatever the story, it watches that the rules of the wire are kept.
+
+use livekit_protocol as proto;
+use lyceum_node::{ClientId, Input, Join, Node, NodeConfig, Output};
+use lyceum_session as session;
+use lyceum_sfu as sfu;
+use proto::participant_info::State as WireState;
+use proto::signal_request::Message as Ask;
+use proto::signal_response::Message as Say;
+use session::{ConnectionId, Event, Fact, PersonId, Policy, Profile, Reject, Seq, State, TrackId, UnixMs};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeFrom;
+
+pub const NOON: UnixMs = UnixMs(1_800_000_000_000);
+
+pub struct Class {
+    pub node: Node,
+    pub now: UnixMs,
+    /// Everything that came out, in order.
+    pub journal: Vec<Entry>,
+    pub disk: Disk,
+    pub people: BTreeMap<ClientId, Memory>,
+    pub closed: bool,
+    next_client: RangeFrom<u64>,
+}
+
+/// What came out of the node.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    Appended(Event),
+    Said(ClientId, Box<Say>),
+    Media(sfu::Command),
+    Token(ClientId, Profile),
+    SocketClosed(ClientId),
+    Refused(ClientId, Reject),
+    Closed,
+}
+
+/// The log on disk.
+#[derive(Default)]
+pub struct Disk {
+    pub slow: bool,
+    pub log: Vec<Event>,
+    pub durable: State,
+    pub published_ever: BTreeSet<String>,
+    pub waiting: Vec<Event>,
+}
+
+/// What a client knows from what it was told.
+#[derive(Default)]
+pub struct Memory {
+    pub identity: String,
+    pub sid: String,
+    pub heard: Vec<Say>,
+    pub others: BTreeMap<String, proto::ParticipantInfo>,
+    pub tracks_known: BTreeSet<String>,
+    pub gone: bool,
+}
+
+impl Class {
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub fn with(change: impl FnOnce(&mut NodeConfig)) -> Self {
+        let mut config = config();
+        change(&mut config);
+        let node = Node::new(config, 7, State::default());
+        Self::around(node, Disk::default(), NOON)
+    }
+
+    /// The same class, as a server finds it that comes up after a crash.
+    pub fn after_a_crash(mut self, last_seen: UnixMs) -> Self {
+        self.disk.waiting.clear();
+        let node = Node::recover(config(), 8, self.disk.durable.clone(), last_seen);
+        let disk = Disk { slow: false, ..self.disk };
+        let mut class = Self::around(node, disk, self.now);
+        class.next_client = self.next_client;
+        class
+    }
+
+    fn around(node: Node, disk: Disk, now: UnixMs) -> Self {
+        let (journal, people) = (Vec::new(), BTreeMap::new());
+        Self { node, now, journal, disk, people, closed: false, next_client: 1.. }
+    }
+
+    pub fn hand(&mut self, input: Input) {
+        self.node.handle(self.now, input);
+        self.take_everything();
+    }
+
+    fn take_everything(&mut self) {
+        while let Some(output) = self.node.poll_output() {
+            self.take(output);
+        }
+        if !self.disk.slow {
+            self.disk_catches_up();
+        }
+    }
+
+    pub fn disk_is_slow(&mut self) {
+        self.disk.slow = true;
+    }
+
+    /// Everything that was appended is on disk.
+    pub fn disk_catches_up(&mut self) {
+        let waiting = std::mem::take(&mut self.disk.waiting);
+        let Some(last) = waiting.last().map(|event| event.seq) else { return };
+        for event in waiting {
+            self.disk.write(event);
+        }
+        self.hand(Input::Durable(last));
+    }
+
+    pub fn time_passes(&mut self, ms: u64) {
+        let until = self.now.plus(ms);
+        while let Some((at, _)) = self.node.poll_timeout().filter(|(at, _)| *at <= until) {
+            self.now = self.now.max(at);
+            self.hand(Input::Timeout);
+        }
+        self.now = until;
+    }
+
+    fn take(&mut self, output: Output) {
+        assert!(!self.closed, "nothing comes out of a closed node: {output:?}");
+        match output {
+            Output::Append(events) => {
+                for event in events {
+                    let last = self.disk.waiting.last().map_or(self.disk.durable.seq, |last| last.seq);
+                    assert_eq!(event.seq, last.next(), "the log has no gaps");
+                    self.journal.push(Entry::Appended(event.clone()));
+                    self.disk.waiting.push(event);
+                }
+            }
+            Output::Signal { client, response } => {
+                let said = response.message.expect("a signal says something");
+                self.people.entry(client).or_default().hears(&said, &self.disk);
+                self.journal.push(Entry::Said(client, Box::new(said)));
+            }
+            Output::Media(command) => {
+                if let sfu::Command::Subscribe { conn, track_id, .. } = &command {
+                    let knows = self
+                        .people
+                        .get(&ClientId(conn.0))
+                        .is_some_and(|me| me.gone || me.tracks_known.contains(track_id));
+                    assert!(knows, "a client is told of a track before it receives it");
+                }
+                self.journal.push(Entry::Media(command));
+            }
+            Output::RefreshToken { client, profile, .. } => {
+                let me = self.people.get(&client).expect("tokens are for people");
+                assert!(me.gone || !me.heard.is_empty(), "the join response comes first");
+                self.journal.push(Entry::Token(client, *profile));
+            }
+            Output::CloseSocket { client } => {
+                self.people.entry(client).or_default().gone = true;
+                self.journal.push(Entry::SocketClosed(client));
+            }
+            Output::JoinRefused { client, reject } => {
+                self.people.entry(client).or_default().gone = true;
+                self.journal.push(Entry::Refused(client, reject));
+            }
+            Output::Closed => {
+                self.closed = true;
+                self.journal.push(Entry::Closed);
+            }
+        }
+    }
+}
+
+/// What people do.
+impl Class {
+    pub fn joins(&mut self, name: &str) -> ClientId {
+        self.joins_as(join(name))
+    }
+
+    pub fn joins_as(&mut self, join: Join) -> ClientId {
+        let client = ClientId(self.next_client.next().expect("numbers do not end"));
+        let identity = join.person.0.clone();
+        self.people.insert(client, Memory { identity, ..Memory::default() });
+        self.hand(Input::Join { client, join: Box::new(join) });
+        client
+    }
+
+    pub fn says(&mut self, client: ClientId, ask: Ask) {
+        self.hand(Input::Signal { client, request: Box::new(proto::SignalRequest { message: Some(ask) }) });
+    }
+
+    pub fn leaves(&mut self, client: ClientId) {
+        self.says(client, Ask::Leave(proto::LeaveRequest::default()));
+    }
+
+    pub fn loses_network(&mut self, client: ClientId) {
+        let last_seen = self.now;
+        self.people.entry(client).or_default().gone = true;
+        self.hand(Input::SocketClosed { client, last_seen });
+    }
+
+    pub fn connects_media(&mut self, client: ClientId, target: sfu::Target) {
+        self.hand(Input::Media(sfu::Event::Connected { conn: conn(client), target }));
+    }
+
+    /// Announces a track; the answer must carry the cid.
+    pub fn announces(&mut self, client: ClientId, request: proto::AddTrackRequest) -> Option<TrackId> {
+        let (cid, before) = (request.cid.clone(), self.journal.len());
+        self.says(client, Ask::AddTrack(request));
+        let published = self.journal[before..].iter().find_map(|entry| match entry {
+            Entry::Said(to, said) if *to == client => match &**said {
+                Say::TrackPublished(response) => Some(response.clone()),
+                _ => None,
+            },
+            _ => None,
+        })?;
+        assert_eq!(published.cid, cid, "the cid is echoed exactly");
+        Some(TrackId(published.track.expect("a track").sid))
+    }
+
+    /// Announces a track and lets the media find it in the offer.
+    pub fn publishes(&mut self, client: ClientId, request: proto::AddTrackRequest) -> TrackId {
+        let layers = request.layers.len().max(1);
+        let mime_type = if request.r#type() == proto::TrackType::Audio { "audio/opus" } else { "video/VP8" };
+        let track = self.announces(client, request).expect("the track is accepted");
+        self.matches(client, &track, mime_type, layers);
+        track
+    }
+
+    pub fn matches(&mut self, client: ClientId, track: &TrackId, mime_type: &'static str, layers: usize) {
+        let (key, mid) = (self.key_of(client, track), "0".to_owned());
+        self.hand(Input::Media(sfu::Event::TrackMatched { conn: conn(client), track: key, mid, mime_type, layers }));
+    }
+
+    pub fn stops(&mut self, client: ClientId, track: &TrackId) {
+        let key = self.key_of(client, track);
+        self.hand(Input::Media(sfu::Event::TrackEnded { conn: conn(client), track: key }));
+    }
+
+    pub fn mutes(&mut self, client: ClientId, track: &TrackId, muted: bool) {
+        self.says(client, Ask::Mute(proto::MuteTrackRequest { sid: track.0.clone(), muted }));
+    }
+
+    /// The key is found as media would know it: by the order of announcements of this client.
+    pub fn key_of(&self, client: ClientId, track: &TrackId) -> sfu::TrackKey {
+        let announced = self.journal.iter().filter_map(|entry| match entry {
+            Entry::Said(to, said) if *to == client => match &**said {
+                Say::TrackPublished(response) => response.track.as_ref().map(|track| track.sid.clone()),
+                _ => None,
+            },
+            _ => None,
+        });
+        let expected = self.media().filter_map(|command| match command {
+            sfu::Command::ExpectTrack { conn: whose, spec } if *whose == conn(client) => Some(spec.key),
+            _ => None,
+        });
+        announced.zip(expected).find(|(sid, _)| *sid == track.0).map(|(_, key)| key).expect("an announced track")
+    }
+
+    pub fn sends(&mut self, client: ClientId, lane: sfu::Lane, packet: &proto::DataPacket) {
+        use prost::Message as _;
+        self.sends_bytes(client, lane, packet.encode_to_vec());
+    }
+
+    pub fn sends_bytes(&mut self, client: ClientId, lane: sfu::Lane, bytes: Vec<u8>) {
+        self.hand(Input::Media(sfu::Event::Data { conn: conn(client), lane, bytes }));
+    }
+}
+
+/// What can be seen of it.
+impl Class {
+    pub fn media(&self) -> impl Iterator<Item = &sfu::Command> {
+        self.journal.iter().filter_map(|entry| match entry {
+            Entry::Media(command) => Some(command),
+            _ => None,
+        })
+    }
+
+    pub fn me(&self, client: ClientId) -> &Memory {
+        &self.people[&client]
+    }
+
+    /// Takes what a client has heard since the last time.
+    pub fn hears(&mut self, client: ClientId) -> Vec<Say> {
+        std::mem::take(&mut self.people.get_mut(&client).expect("a client").heard)
+    }
+
+    pub fn nobody_listens_to_the_past(&mut self) {
+        self.journal.clear();
+        for memory in self.people.values_mut() {
+            memory.heard.clear();
+        }
+    }
+
+    pub fn sees(&self, client: ClientId, identity: &str) -> Option<&proto::ParticipantInfo> {
+        self.me(client).others.get(identity)
+    }
+
+    pub fn facts(&self) -> Vec<Fact> {
+        let appended = self.journal.iter().filter_map(|entry| match entry {
+            Entry::Appended(event) => Some(event.fact.clone()),
+            _ => None,
+        });
+        appended.collect()
+    }
+
+    /// Where in the journal something happens.
+    pub fn place(&self, what: impl Fn(&Entry) -> bool) -> Option<usize> {
+        self.journal.iter().position(what)
+    }
+
+    pub fn receives(&self, client: ClientId) -> BTreeSet<String> {
+        let mut tracks = BTreeSet::new();
+        for command in self.media() {
+            match command {
+                sfu::Command::Subscribe { conn: whose, track_id, .. } if *whose == conn(client) => {
+                    tracks.insert(track_id.clone());
+                }
+                sfu::Command::Unsubscribe { conn: whose, track } if *whose == conn(client) => {
+                    let ended = self.media().find_map(|command| match command {
+                        sfu::Command::Subscribe { track: key, track_id, .. } if key == track => Some(track_id.clone()),
+                        _ => None,
+                    });
+                    tracks.remove(&ended.expect("only what was subscribed is unsubscribed"));
+                }
+                _ => {}
+            }
+        }
+        tracks
+    }
+
+    pub fn last_wish(&self, client: ClientId) -> Option<sfu::Wish> {
+        self.media()
+            .filter_map(|command| match command {
+                sfu::Command::Subscribe { conn: whose, wish, .. } | sfu::Command::SetWish { conn: whose, wish, .. }
+                    if *whose == conn(client) =>
+                {
+                    Some(*wish)
+                }
+                _ => None,
+            })
+            .last()
+    }
+}
+
+impl Disk {
+    fn write(&mut self, event: Event) {
+        session::apply(&mut self.durable, &event);
+        if let Fact::TrackPublished { publication } = &event.fact {
+            self.published_ever.insert(publication.track.0.clone());
+        }
+        self.log.push(event);
+    }
+}
+
+impl Memory {
+    fn hears(&mut self, said: &Say, disk: &Disk) {
+        assert!(!self.gone, "nothing is said on a closed socket: {said:?}");
+        let first = self.sid.is_empty();
+        assert!(!first || matches!(said, Say::Join(_) | Say::Leave(_)), "the join response comes first: {said:?}");
+        match said {
+            Say::Join(join) => {
+                assert!(first, "one join response");
+                self.sid.clone_from(&join.participant.as_ref().expect("oneself").sid);
+                let sid = ConnectionId(self.sid.clone());
+                let person = PersonId(self.identity.clone());
+                let connected =
+                    disk.durable.participants.get(&person).is_some_and(|me| me.connections.contains_key(&sid));
+                let superseded = disk.log.iter().any(
+                    |event| matches!(&event.fact, Fact::ConnectionAttached { connection, .. } if *connection == sid),
+                );
+                assert!(connected || superseded, "nobody is welcomed before their arrival is durable");
+                for info in &join.other_participants {
+                    self.learns(info, disk);
+                }
+            }
+            Say::Update(update) => {
+                for info in &update.participants {
+                    self.learns(info, disk);
+                }
+            }
+            _ => {}
+        }
+        self.heard.push(said.clone());
+    }
+
+    fn learns(&mut self, info: &proto::ParticipantInfo, disk: &Disk) {
+        for track in &info.tracks {
+            assert!(disk.published_ever.contains(&track.sid), "nobody hears of a track before it is durable");
+            self.tracks_known.insert(track.sid.clone());
+        }
+        if info.identity == self.identity {
+            assert_eq!(info.sid, self.sid, "nobody hears of an older or newer self");
+            return;
+        }
+        let known = self.others.get(&info.identity);
+        if let Some(known) = known.filter(|known| known.sid == info.sid) {
+            assert!(info.version > known.version, "clients drop what is not newer");
+        }
+        if info.state() == WireState::Disconnected {
+            let left = self.others.remove(&info.identity).expect("only who was here can leave");
+            assert_eq!(left.sid, info.sid, "the old sid leaves");
+        } else {
+            assert!(known.is_none_or(|known| known.sid == info.sid), "the old sid leaves before the new one comes");
+            self.others.insert(info.identity.clone(), info.clone());
+        }
+    }
+}
+
+pub fn conn(client: ClientId) -> sfu::ConnKey {
+    sfu::ConnKey(client.0)
+}
+
+pub fn config() -> NodeConfig {
+    NodeConfig::new("school".into(), "maths".into(), "RM_maths".into(), policy(), sfu::GroupKey(5))
+}
+
+pub fn policy() -> Policy {
+    Policy {
+        max_participants: 0,
+        presence_grace_ms: 30_000,
+        empty_timeout_ms: 300_000,
+        departure_timeout_ms: 60_000,
+        max_tracks_per_connection: 4,
+    }
+}
+
+pub fn join(name: &str) -> Join {
+    Join {
+        person: name.into(),
+        profile: Profile {
+            name: name.into(),
+            metadata: "".into(),
+            attributes: BTreeMap::new(),
+            role: session::Role::Learner,
+            kind: session::Kind::Standard,
+            permission: session::Permission {
+                can_publish: true,
+                can_subscribe: true,
+                can_publish_data: true,
+                can_publish_sources: Vec::new(),
+                can_update_metadata: true,
+                hidden: false,
+                recorder: false,
+            },
+        },
+        client: session::Client { sdk: "js".to_owned(), protocol: 16, ..session::Client::default() },
+        client_protocol: 2,
+        capabilities: vec![1],
+        auto_subscribe: true,
+        adaptive_stream: false,
+        resume: None,
+        full_ice: false,
+    }
+}
+
+pub fn microphone() -> proto::AddTrackRequest {
+    proto::AddTrackRequest {
+        cid: "mic-0".to_owned(),
+        name: "microphone".to_owned(),
+        r#type: proto::TrackType::Audio.into(),
+        source: proto::TrackSource::Microphone.into(),
+        ..Default::default()
+    }
+}
+
+pub fn camera() -> proto::AddTrackRequest {
+    let layer = |quality: proto::VideoQuality, width, height| proto::VideoLayer {
+        quality: quality.into(),
+        width,
+        height,
+        ..Default::default()
+    };
+    proto::AddTrackRequest {
+        cid: "cam-0".to_owned(),
+        name: "camera".to_owned(),
+        r#type: proto::TrackType::Video.into(),
+        source: proto::TrackSource::Camera.into(),
+        width: 1_280,
+        height: 720,
+        layers: vec![
+            layer(proto::VideoQuality::High, 1_280, 720),
+            layer(proto::VideoQuality::Low, 320, 180),
+            layer(proto::VideoQuality::Medium, 640, 360),
+        ],
+        simulcast_codecs: vec![proto::SimulcastCodec {
+            codec: "vp8".to_owned(),
+            cid: "cam-0".to_owned(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+/// Whether somebody was told something of a kind.
+pub fn told(entry: &Entry, client: ClientId, what: impl Fn(&Say) -> bool) -> bool {
+    matches!(entry, Entry::Said(to, said) if *to == client && what(said))
+}
+
+pub fn seq_of(class: &Class) -> Seq {
+    class.node.state().seq
+}
