@@ -1,0 +1,490 @@
+//! People around one shard. Their clients are `str0m` peers; time is virtual; the network takes one tick and loses what it is
+//! told to lose, by a seeded choice.
+
+use lyceum_sfu::{
+    Addresses, Certificate, Command, ConnKey, Datagram, Event, GroupKey, Kind, Lane, LayerSpec, Shard, ShardConfig, TrackKey,
+    TrackSpec, Transport, Wish,
+};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::channel::{ChannelConfig, ChannelId, Reliability};
+use str0m::media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{ExtensionValues, RtpWrite};
+use str0m::{Candidate, Event as RtcEvent, Input, Output, Rtc, RtcConfig};
+
+const TICK: Duration = Duration::from_millis(5);
+const RIDS: [&str; 3] = ["q", "h", "f"];
+const SIZES: [(u32, u32); 3] = [(320, 180), (640, 360), (1280, 720)];
+
+pub struct VideoTile(pub u32, pub u32);
+
+/// A packet as a subscriber got it.
+#[derive(Clone, Copy, Debug)]
+pub struct Got {
+    pub seq: u64,
+    pub ts: u32,
+    /// Which layer its publisher had sent it on, by a mark in the payload.
+    pub layer: u8,
+}
+
+pub struct Class {
+    pub shard: Shard,
+    pub events: Vec<Event>,
+    now: Instant,
+    server: SocketAddr,
+    people: BTreeMap<ConnKey, Person>,
+    in_flight: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
+    loss_percent: u64,
+    random: u64,
+    next_track: u64,
+    matched: BTreeMap<TrackKey, String>,
+}
+
+struct Person {
+    publisher: Rtc,
+    publisher_address: SocketAddr,
+    subscriber: Rtc,
+    subscriber_address: SocketAddr,
+    offers: u32,
+    pending: Option<SdpPendingOffer>,
+    channels: Vec<(Lane, ChannelId)>,
+    sends: Vec<Sends>,
+    /// By subscribed m-line.
+    tracks: BTreeMap<String, TrackKey>,
+    got: BTreeMap<TrackKey, Vec<Got>>,
+    labels: BTreeMap<usize, String>,
+    heard: Vec<(String, Vec<u8>)>,
+}
+
+/// What one person's camera or microphone produces.
+struct Sends {
+    track: TrackKey,
+    mid: Mid,
+    kind: Kind,
+    every: Duration,
+    next: Instant,
+    seq: u64,
+    keyframe: [bool; 3],
+}
+
+impl Class {
+    pub fn begins() -> Self {
+        let server: SocketAddr = "10.0.0.1:7882".parse().expect("an address");
+        let config = ShardConfig {
+            addresses: Addresses { udp: vec![server], tcp: vec![] },
+            certificate: Certificate::generate().expect("a certificate"),
+        };
+        Self {
+            shard: Shard::new(config),
+            events: vec![],
+            now: Instant::now(),
+            server,
+            people: BTreeMap::new(),
+            in_flight: VecDeque::new(),
+            loss_percent: 0,
+            random: 7,
+            next_track: 0,
+            matched: BTreeMap::new(),
+        }
+    }
+
+    pub fn joins(&mut self, _name: &str) -> ConnKey {
+        let number = self.people.len() as u64 + 1;
+        let key = ConnKey(number);
+        let address = |port: u16| SocketAddr::from(([10, 0, 1, number as u8], port));
+        let (publisher_address, subscriber_address) = (address(1000), address(2000));
+        let mut publisher = client(self.now, publisher_address);
+        let mut changes = publisher.sdp_api();
+        let reliable = changes.add_channel("_reliable".into());
+        let lossy = changes.add_channel_with_config(ChannelConfig {
+            label: "_lossy".into(),
+            ordered: false,
+            reliability: Reliability::MaxRetransmits { retransmits: 0 },
+            ..Default::default()
+        });
+        let (offer, pending) = changes.apply().expect("an offer");
+        let person = Person {
+            publisher,
+            publisher_address,
+            subscriber: client(self.now, subscriber_address),
+            subscriber_address,
+            offers: 1,
+            pending: Some(pending),
+            channels: vec![(Lane::Reliable, reliable), (Lane::Lossy, lossy)],
+            sends: vec![],
+            tracks: BTreeMap::new(),
+            got: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            heard: vec![],
+        };
+        self.people.insert(key, person);
+        self.commands([
+            Command::Open { conn: key, group: GroupKey(1), full_ice: false },
+            Command::PublisherOffer { conn: key, offer_id: 1, sdp: offer.to_sdp_string() },
+        ]);
+        self.runs(Duration::from_millis(500));
+        key
+    }
+
+    pub fn publishes_audio(&mut self, who: ConnKey) -> TrackKey {
+        self.publishes(who, Kind::Audio, Announced::Before)
+    }
+
+    pub fn publishes_camera(&mut self, who: ConnKey) -> TrackKey {
+        self.publishes(who, Kind::Video, Announced::Before)
+    }
+
+    pub fn publishes_late(&mut self, who: ConnKey, kind: Kind, _why: &str) -> TrackKey {
+        self.publishes(who, kind, Announced::After)
+    }
+
+    pub fn publishes_renamed(&mut self, who: ConnKey, kind: Kind) -> TrackKey {
+        self.publishes(who, kind, Announced::UnderAnotherId)
+    }
+
+    fn publishes(&mut self, who: ConnKey, kind: Kind, announced: Announced) -> TrackKey {
+        self.next_track += 1;
+        let key = TrackKey(self.next_track);
+        let id = format!("track-{}", self.next_track);
+        let spec = TrackSpec {
+            key,
+            cids: vec![if announced == Announced::UnderAnotherId { "other".to_owned() } else { id.clone() }],
+            kind,
+            codec: None,
+            layers: SIZES.map(|(width, height)| LayerSpec { width, height }).to_vec(),
+            muted: false,
+            stereo: false,
+            dtx: true,
+        };
+        let now = self.now;
+        let person = self.people.get_mut(&who).expect("somebody");
+        let mut changes = person.publisher.sdp_api();
+        let (media, simulcast, every) = match kind {
+            Kind::Audio => (MediaKind::Audio, None, Duration::from_millis(20)),
+            Kind::Video => {
+                let mut simulcast = Simulcast::new();
+                RIDS.iter().for_each(|rid| simulcast.add_send_layer(SimulcastLayer::new(rid)));
+                (MediaKind::Video, Some(simulcast), Duration::from_millis(33))
+            }
+        };
+        let mid = changes.add_media(media, Direction::SendOnly, Some("stream".into()), Some(id), simulcast);
+        let (offer, pending) = changes.apply().expect("an offer");
+        person.pending = Some(pending);
+        person.offers += 1;
+        let offer_id = person.offers;
+        person.sends.push(Sends { track: key, mid, kind, every, next: now, seq: 60_000, keyframe: [true; 3] });
+        let expect = Command::ExpectTrack { conn: who, spec };
+        let offer = Command::PublisherOffer { conn: who, offer_id, sdp: offer.to_sdp_string() };
+        match announced {
+            Announced::After => self.commands([offer, expect]),
+            _ => self.commands([expect, offer]),
+        }
+        self.runs(Duration::from_millis(100));
+        key
+    }
+
+    pub fn unpublishes(&mut self, who: ConnKey, track: TrackKey) {
+        let person = self.people.get_mut(&who).expect("somebody");
+        let at = person.sends.iter().position(|sends| sends.track == track).expect("published");
+        let mid = person.sends.remove(at).mid;
+        let mut changes = person.publisher.sdp_api();
+        changes.stop_media(mid);
+        let (offer, pending) = changes.apply().expect("an offer");
+        person.pending = Some(pending);
+        person.offers += 1;
+        let offer_id = person.offers;
+        self.commands([Command::PublisherOffer { conn: who, offer_id, sdp: offer.to_sdp_string() }]);
+    }
+
+    pub fn subscribes(&mut self, who: ConnKey, track: TrackKey) {
+        let id = format!("TR_{}", track.0);
+        self.commands([Command::Subscribe {
+            conn: who,
+            track,
+            stream_id: format!("PA_x|{id}"),
+            track_id: id,
+            wish: Wish::default(),
+        }]);
+    }
+
+    pub fn resizes(&mut self, who: ConnKey, track: TrackKey, tile: VideoTile) {
+        let wish = Wish { width: tile.0, height: tile.1, ..Wish::default() };
+        self.commands([Command::SetWish { conn: who, track, wish }]);
+    }
+
+    pub fn mutes(&mut self, track: TrackKey, muted: bool) {
+        self.commands([Command::MuteTrack { track, muted }]);
+    }
+
+    pub fn leaves(&mut self, who: ConnKey) {
+        self.people.remove(&who);
+        self.commands([Command::Close { conn: who }]);
+    }
+
+    pub fn loses_percent(&mut self, percent: u64) {
+        self.loss_percent = percent;
+    }
+
+    pub fn says(&mut self, who: ConnKey, lane: Lane, message: &[u8]) {
+        let person = self.people.get_mut(&who).expect("somebody");
+        let id = person.channels.iter().find(|(known, _)| *known == lane).expect("a channel").1;
+        let mut channel = person.publisher.channel(id).expect("an open channel");
+        assert!(channel.write(true, message).expect("written"));
+    }
+
+    pub fn tells(&mut self, who: ConnKey, lane: Lane, message: &[u8]) {
+        self.commands([Command::SendData { to: vec![who], lane, bytes: Arc::from(message) }]);
+    }
+
+    pub fn heard(&self, who: ConnKey, label: &str) -> Vec<Vec<u8>> {
+        let heard = &self.people[&who].heard;
+        heard.iter().filter(|(known, _)| known == label).map(|(_, message)| message.clone()).collect()
+    }
+
+    pub fn offers_raw(&mut self, who: ConnKey, sdp: &str) {
+        self.commands([Command::PublisherOffer { conn: who, offer_id: 99, sdp: sdp.to_owned() }]);
+    }
+
+    pub fn stranger_sends(&mut self, bytes: &[u8]) {
+        let source = SocketAddr::from(([192, 0, 2, 66], 666));
+        self.shard.handle_datagram(self.now, Datagram { transport: Transport::Udp, source, local_ip: None, contents: bytes });
+    }
+
+    pub fn received(&self, who: ConnKey, track: TrackKey) -> Vec<Got> {
+        self.people[&who].got.get(&track).cloned().unwrap_or_default()
+    }
+
+    pub fn layer_seen(&self, who: ConnKey, track: TrackKey) -> Option<u8> {
+        self.received(who, track).last().map(|got| got.layer)
+    }
+
+    /// How many sequence numbers between the first and the last never came.
+    pub fn missing(&self, who: ConnKey, track: TrackKey) -> usize {
+        let mut seqs: Vec<u64> = self.received(who, track).iter().map(|got| got.seq).collect();
+        seqs.sort_unstable();
+        seqs.dedup();
+        match (seqs.first(), seqs.last()) {
+            (Some(first), Some(last)) => (last - first + 1) as usize - seqs.len(),
+            _ => 0,
+        }
+    }
+
+    pub fn asserts_seamless(&self, who: ConnKey, track: TrackKey) {
+        let got = self.received(who, track);
+        assert!(got.first().is_some_and(|first| first.seq < 65_536), "the rollover counter must be 0");
+        for pair in got.windows(2) {
+            assert_eq!(pair[1].seq, pair[0].seq + 1, "{pair:?}");
+            let step = pair[1].ts.wrapping_sub(pair[0].ts);
+            assert!(step > 0 && step < 90_000 * 5, "{pair:?}");
+        }
+    }
+
+    pub fn is_matched(&self, track: TrackKey) -> bool {
+        self.matched.contains_key(&track)
+    }
+
+    /// How many media lines somebody's subscriber connection has had to carry.
+    pub fn lines_of(&self, who: ConnKey) -> usize {
+        let offers = self.events.iter().rev().find_map(|event| match event {
+            Event::SubscriberOffer { conn, sdp, .. } if *conn == who => Some(sdp.matches("\r\nm=").count()),
+            _ => None,
+        });
+        offers.unwrap_or(0)
+    }
+
+    fn commands(&mut self, commands: impl IntoIterator<Item = Command>) {
+        for command in commands {
+            self.shard.handle_command(self.now, command);
+        }
+        self.shard.handle_timeout(self.now);
+    }
+
+    pub fn runs(&mut self, how_long: Duration) {
+        let until = self.now + how_long;
+        while self.now < until {
+            self.now += TICK;
+            self.people_send();
+            self.network_delivers();
+            self.shard.handle_timeout(self.now);
+            while let Some(transmit) = self.shard.poll_transmit() {
+                self.in_flight.push_back((self.server, transmit.destination, transmit.contents));
+            }
+            self.people_answer();
+        }
+    }
+
+    fn people_send(&mut self) {
+        for person in self.people.values_mut() {
+            for sends in &mut person.sends {
+                while sends.next <= self.now {
+                    sends.next += sends.every;
+                    sends.seq += 1;
+                    sends.send(&mut person.publisher, self.now);
+                }
+            }
+        }
+        let keys: Vec<ConnKey> = self.people.keys().copied().collect();
+        for key in keys {
+            self.drain(key);
+        }
+    }
+
+    fn network_delivers(&mut self) {
+        for (source, destination, contents) in std::mem::take(&mut self.in_flight) {
+            self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            if (self.random >> 33) % 100 < self.loss_percent {
+                continue;
+            }
+            if destination == self.server {
+                self.shard.handle_datagram(
+                    self.now,
+                    Datagram { transport: Transport::Udp, source, local_ip: None, contents: &contents },
+                );
+                continue;
+            }
+            for person in self.people.values_mut() {
+                let rtc = if person.publisher_address == destination {
+                    &mut person.publisher
+                } else if person.subscriber_address == destination {
+                    &mut person.subscriber
+                } else {
+                    continue;
+                };
+                let contents = contents.as_slice().try_into().expect("a datagram");
+                let receive = Receive { proto: Protocol::Udp, source, destination, contents };
+                rtc.handle_input(Input::Receive(self.now, receive)).expect("input");
+            }
+            let keys: Vec<ConnKey> = self.people.keys().copied().collect();
+            for key in keys {
+                self.drain(key);
+            }
+        }
+    }
+
+    /// Takes everything out of one person's peers.
+    fn drain(&mut self, key: ConnKey) {
+        let person = self.people.get_mut(&key).expect("somebody");
+        for (rtc, address, is_subscriber) in [
+            (&mut person.publisher, person.publisher_address, false),
+            (&mut person.subscriber, person.subscriber_address, true),
+        ] {
+            rtc.handle_input(Input::Timeout(self.now)).expect("a timeout");
+            loop {
+                match rtc.poll_output().expect("output") {
+                    Output::Timeout(_) => break,
+                    Output::Transmit(transmit) => {
+                        self.in_flight.push_back((address, transmit.destination, transmit.contents.to_vec()));
+                    }
+                    Output::Event(RtcEvent::RtpPacket(packet)) if is_subscriber => {
+                        let stream = rtc.direct_api().stream_rx(&packet.header.ssrc).expect("a stream").mid();
+                        if let Some(track) = person.tracks.get(&stream.to_string()) {
+                            let layer = packet.payload.last().copied().unwrap_or(9);
+                            let got = Got { seq: *packet.seq_no, ts: packet.header.timestamp, layer };
+                            person.got.entry(*track).or_default().push(got);
+                        }
+                    }
+                    Output::Event(RtcEvent::KeyframeRequest(request)) if !is_subscriber => {
+                        let layer = request.rid.and_then(|rid| RIDS.iter().position(|known| *known == &*rid)).unwrap_or(0);
+                        if let Some(sends) = person.sends.iter_mut().find(|sends| sends.mid == request.mid) {
+                            sends.keyframe[layer] = true;
+                        }
+                    }
+                    Output::Event(RtcEvent::ChannelOpen(id, label)) if is_subscriber => {
+                        person.labels.insert(format!("{id:?}").len() + label.len() * 100, label.clone());
+                        person.channels.push((if label == "_lossy" { Lane::Lossy } else { Lane::Reliable }, id));
+                    }
+                    Output::Event(RtcEvent::ChannelData(data)) if is_subscriber => {
+                        let config = rtc.channel(data.id).and_then(|channel| channel.config().cloned());
+                        person.heard.push((config.expect("a label").label, data.data));
+                    }
+                    Output::Event(_) => {}
+                }
+            }
+        }
+    }
+
+    /// The signalling that a LiveKit client would do.
+    fn people_answer(&mut self) {
+        while let Some(event) = self.shard.poll_event() {
+            match &event {
+                Event::PublisherAnswer { conn, sdp, .. } => {
+                    let person = self.people.get_mut(conn).expect("somebody");
+                    let answer = SdpAnswer::from_sdp_string(sdp).expect("an answer");
+                    if let Some(pending) = person.pending.take() {
+                        person.publisher.sdp_api().accept_answer(pending, answer).expect("accepted");
+                    }
+                }
+                Event::SubscriberOffer { conn, offer_id, sdp, mids } => {
+                    let person = self.people.get_mut(conn).expect("somebody");
+                    let offer = SdpOffer::from_sdp_string(sdp).expect("an offer");
+                    let answer = person.subscriber.sdp_api().accept_offer(offer).expect("accepted");
+                    person.tracks = mids.iter().cloned().collect();
+                    let (conn, offer_id, sdp) = (*conn, *offer_id, answer.to_sdp_string());
+                    self.shard.handle_command(self.now, Command::SubscriberAnswer { conn, offer_id, sdp });
+                }
+                Event::TrackMatched { track, mid, .. } => {
+                    self.matched.insert(*track, mid.clone());
+                }
+                _ => {}
+            }
+            self.events.push(event);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    Before,
+    After,
+    UnderAnotherId,
+}
+
+impl Sends {
+    fn send(&mut self, rtc: &mut Rtc, now: Instant) {
+        let layers: Vec<(usize, Option<Rid>)> = match self.kind {
+            Kind::Audio => vec![(0, None)],
+            Kind::Video => RIDS.iter().enumerate().map(|(layer, rid)| (layer, Some(Rid::from(*rid)))).collect(),
+        };
+        for (layer, rid) in layers {
+            let wanted = if self.kind == Kind::Audio { str0m::format::Codec::Opus } else { str0m::format::Codec::Vp8 };
+            let Some(pt) = rtc.codec_config().find(|params| params.spec().codec == wanted).map(|params| params.pt()) else {
+                return;
+            };
+            let clock = if self.kind == Kind::Audio { 960 } else { 2_970 };
+            let ts = (self.seq as u32).wrapping_mul(clock).wrapping_add(layer as u32 * 1_000_000_007);
+            let payload = match self.kind {
+                Kind::Audio => vec![1, 2, 3, 0],
+                Kind::Video => vp8(self.seq as u16, std::mem::take(&mut self.keyframe[layer]), layer as u8),
+            };
+            let mut direct = rtc.direct_api();
+            let Some(stream) = direct.stream_tx_by_mid(self.mid, rid) else { return };
+            let levels = ExtensionValues { audio_level: Some(-20), voice_activity: Some(true), ..Default::default() };
+            let write = RtpWrite::new(pt, self.seq.into(), ts, now, payload)
+                .marker(true)
+                .nackable(self.kind == Kind::Video)
+                .ext_vals(levels);
+            stream.write_rtp(write);
+            rtc.handle_input(Input::Timeout(now)).expect("a timeout");
+        }
+    }
+}
+
+/// A VP8 payload of one packet, with the layer as its last byte.
+fn vp8(picture_id: u16, keyframe: bool, layer: u8) -> Vec<u8> {
+    let [high, low] = (picture_id & 0x7fff).to_be_bytes();
+    let mut payload = vec![0x90, 0x80, 0x80 | high, low, u8::from(!keyframe)];
+    payload.extend([0x55; 600]);
+    payload.push(layer);
+    payload
+}
+
+fn client(now: Instant, address: SocketAddr) -> Rtc {
+    let provider = str0m::crypto::from_feature_flags();
+    let mut rtc = RtcConfig::new().set_rtp_mode(true).set_crypto_provider(Arc::new(provider)).build(now);
+    rtc.add_local_candidate(Candidate::host(address, "udp").expect("a candidate"));
+    rtc
+}

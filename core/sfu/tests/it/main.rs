@@ -1,0 +1,200 @@
+//! A shard and its clients in virtual time: real WebRTC peers on both ends, a network that takes 5 ms and can lose things.
+//! Each test is a short story of what people in a class would notice.
+
+mod class;
+
+use class::{Class, VideoTile};
+use lyceum_sfu::{Event, Kind, Lane, Target};
+use std::time::Duration;
+
+#[test]
+fn two_people_hear_and_see_each_other() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let voice = class.publishes_audio(ada);
+    let face = class.publishes_camera(ada);
+    class.subscribes(ben, voice);
+    class.subscribes(ben, face);
+    class.runs(Duration::from_secs(3));
+
+    assert!(class.received(ben, voice).len() > 100, "50 audio packets a second");
+    assert!(class.received(ben, face).len() > 60, "30 frames a second");
+    class.asserts_seamless(ben, voice);
+    class.asserts_seamless(ben, face);
+}
+
+#[test]
+fn the_layer_follows_the_tile_without_a_seam() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let face = class.publishes_camera(ada);
+    class.subscribes(ben, face);
+    class.runs(Duration::from_secs(2));
+    assert_eq!(class.layer_seen(ben, face), Some(2));
+
+    class.resizes(ben, face, VideoTile(160, 90));
+    class.runs(Duration::from_secs(2));
+    assert_eq!(class.layer_seen(ben, face), Some(0));
+
+    class.resizes(ben, face, VideoTile(640, 360));
+    class.runs(Duration::from_secs(2));
+    assert_eq!(class.layer_seen(ben, face), Some(1));
+    class.asserts_seamless(ben, face);
+}
+
+#[test]
+fn a_mute_silences_at_once_and_an_unmute_continues_without_a_seam() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let voice = class.publishes_audio(ada);
+    class.subscribes(ben, voice);
+    class.runs(Duration::from_secs(1));
+    class.mutes(voice, true);
+    let before = class.received(ben, voice).len();
+    class.runs(Duration::from_secs(1));
+    let in_flight = 1;
+    assert!(class.received(ben, voice).len() <= before + in_flight);
+    class.mutes(voice, false);
+    class.runs(Duration::from_secs(1));
+    assert!(class.received(ben, voice).len() > before + 40);
+    class.asserts_seamless(ben, voice);
+}
+
+#[test]
+fn lost_video_is_repaired_by_retransmission() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let face = class.publishes_camera(ada);
+    class.subscribes(ben, face);
+    class.runs(Duration::from_secs(1));
+    class.loses_percent(5);
+    class.runs(Duration::from_secs(5));
+    class.loses_percent(0);
+    class.runs(Duration::from_secs(1));
+    let missing = class.missing(ben, face);
+    let received = class.received(ben, face).len();
+    assert!(missing * 100 < received, "{missing} of {received} are still missing");
+}
+
+#[test]
+fn speakers_are_told_to_the_group() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    class.joins("ben");
+    class.publishes_audio(ada);
+    class.runs(Duration::from_secs(2));
+    let spoke = class.events.iter().any(|event| match event {
+        Event::Speakers { levels, .. } => levels.iter().any(|level| level.conn == ada && level.active),
+        _ => false,
+    });
+    assert!(spoke);
+}
+
+#[test]
+fn messages_arrive_on_their_channel() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    class.runs(Duration::from_secs(1));
+    class.says(ada, Lane::Reliable, b"hello");
+    class.runs(Duration::from_secs(1));
+    let heard = class.events.iter().any(
+        |event| matches!(event, Event::Data { conn, lane: Lane::Reliable, bytes } if *conn == ada && bytes == b"hello"),
+    );
+    assert!(heard, "the shard passes a client's message on");
+
+    let many: Vec<Vec<u8>> = (0..100u8).map(|n| vec![n; 10_000]).collect();
+    for message in &many {
+        class.tells(ben, Lane::Reliable, message);
+    }
+    class.tells(ben, Lane::Lossy, b"cursor");
+    class.runs(Duration::from_secs(5));
+    assert_eq!(class.heard(ben, "_reliable"), many, "all of a megabyte, in order");
+    assert_eq!(class.heard(ben, "_lossy"), vec![b"cursor".to_vec()]);
+}
+
+#[test]
+fn a_receiver_that_does_not_keep_up_loses_messages_and_is_told_of() {
+    let mut class = Class::begins();
+    let ben = class.joins("ben");
+    for _ in 0..200 {
+        class.tells(ben, Lane::Reliable, &[0; 60_000]);
+    }
+    class.runs(Duration::from_millis(50));
+    assert!(class.events.iter().any(|event| matches!(event, Event::DataDropped { conn, .. } if *conn == ben)));
+}
+
+#[test]
+fn unpublishing_and_leaving_leave_nothing_behind() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    for _ in 0..3 {
+        let face = class.publishes_camera(ada);
+        class.subscribes(ben, face);
+        class.runs(Duration::from_secs(1));
+        assert!(!class.received(ben, face).is_empty());
+        class.unpublishes(ada, face);
+        class.runs(Duration::from_secs(1));
+        assert!(class.events.iter().any(|event| matches!(event, Event::TrackEnded { track, .. } if *track == face)));
+    }
+    assert_eq!((class.shard.stats().tracks, class.shard.stats().subscriptions), (0, 0));
+    assert!(class.lines_of(ben) <= 2, "freed m-lines are used again: {}", class.lines_of(ben));
+    class.leaves(ada);
+    class.leaves(ben);
+    let left = class.shard.stats();
+    assert_eq!((left.connections, left.addresses, left.timers), (0, 0, 0));
+    assert_eq!(class.shard.poll_timeout(), None);
+}
+
+#[test]
+fn a_silent_network_is_noticed() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    class.runs(Duration::from_secs(1));
+    class.loses_percent(100);
+    class.runs(Duration::from_secs(40));
+    let gone = |target| {
+        class.events.iter().any(
+            |event| matches!(event, Event::Disconnected { conn, target: of, .. } if *conn == ada && *of == target),
+        )
+    };
+    assert!(gone(Target::Publisher) && gone(Target::Subscriber));
+}
+
+#[test]
+fn nonsense_is_refused_and_changes_nothing() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let voice = class.publishes_audio(ada);
+    class.subscribes(ben, voice);
+    class.runs(Duration::from_secs(1));
+    for sdp in ["", "v=0", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio x y z\r\n"] {
+        class.offers_raw(ada, sdp);
+    }
+    for junk in [&b""[..], &[0xff; 1500], &[0x80; 12], &[22, 254, 253], &[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]] {
+        class.stranger_sends(junk);
+    }
+    let before = class.received(ben, voice).len();
+    class.runs(Duration::from_secs(1));
+    let refused = class.events.iter().filter(|event| matches!(event, Event::Refused { .. })).count();
+    assert_eq!(refused, 3);
+    assert!(class.received(ben, voice).len() > before + 40, "the others go on");
+}
+
+#[test]
+fn a_track_announced_after_its_offer_is_still_found() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let voice = class.publishes_late(ada, Kind::Audio, "same id");
+    class.runs(Duration::from_secs(1));
+    assert!(class.is_matched(voice));
+    let renamed = class.publishes_renamed(ada, Kind::Video);
+    class.runs(Duration::from_secs(1));
+    assert!(class.is_matched(renamed), "by kind, after a moment");
+}
