@@ -7,25 +7,23 @@ import {
   ConnectionError,
   ConnectionErrorReason,
   ConnectionState,
-  createLocalAudioTrack,
-  createLocalScreenTracks,
-  createLocalVideoTrack,
   DisconnectReason,
   Room,
   RoomEvent,
   ScreenSharePresets,
   Track,
+  TrackEvent,
   VideoPresets,
-  type LocalTrack,
   type RemoteTrackPublication,
   type RoomEventCallbacks,
 } from "livekit-client";
 import { giveUpAfterMs, retryDelayMs } from "./backoff.js";
-import { canShareScreen, mediaDevices, type DeviceKind } from "./devices.js";
+import type { DeviceKind } from "./devices.js";
 import { ClassroomError } from "./errors.js";
+import { browserDevices } from "./browser-devices.js";
 import { acceptInvite, type Pass, type Role } from "./invite.js";
 import { recallTab, rememberTab } from "./memory.js";
-import { OwnDevice, type Capture, type Outlet, type OwnDeviceState } from "./own-device.js";
+import { OwnDevice, type DeviceDriver, type Outlet, type OwnDeviceState } from "./own-device.js";
 import { networkOf, peopleOf, roleOf, sameFields, type Network, type Person } from "./people.js";
 
 export type EndReason = "left" | "removed" | "elsewhere" | "class_over" | "refused" | "gave_up";
@@ -78,7 +76,7 @@ export interface ClassroomOptions {
   storage?: Storage | null;
   /** Seams for tests. */
   createRoom?: (speakerId: string | null) => Room;
-  capture?: Capture;
+  driver?: DeviceDriver;
   fetch?: typeof fetch;
   random?: () => number;
 }
@@ -120,12 +118,12 @@ export class Classroom {
     this.createRoom = options.createRoom ?? createLiveKitRoom;
     this.fetchFn = options.fetch ?? ((...args) => fetch(...args));
     this.random = options.random ?? Math.random;
-    const capture = options.capture ?? openDevice;
+    const driver = options.driver ?? browserDevices;
     const changed = () => this.scheduleFlush();
     this.devices = {
-      microphone: new OwnDevice("microphone", capture, changed),
-      camera: new OwnDevice("camera", capture, changed),
-      screen: new OwnDevice("screen", capture, changed),
+      microphone: new OwnDevice("microphone", driver, changed),
+      camera: new OwnDevice("camera", driver, changed),
+      screen: new OwnDevice("screen", driver, changed),
     };
     this.current = {
       connection: { phase: "outside" },
@@ -599,7 +597,11 @@ function outletOf(room: Room): Outlet {
       return false;
     },
     async publish(track) {
+      const mutedBefore = track.isMuted;
       await me.publishTrack(track);
+      // LiveKit cannot tell the server of a mute before the publication has an id. Told again now.
+      if (track.isMuted !== mutedBefore)
+        track.emit(track.isMuted ? TrackEvent.Muted : TrackEvent.Unmuted, track);
     },
     async unpublish(track) {
       await me.unpublishTrack(track, false);
@@ -632,34 +634,6 @@ function createLiveKitRoom(speakerId: string | null): Room {
   });
 }
 
-async function openDevice(kind: DeviceKind, deviceId: string | null): Promise<LocalTrack[]> {
-  if (mediaDevices() === null) {
-    throw namedError(globalThis.isSecureContext ? "DeviceUnsupportedError" : "InsecureContextError");
-  }
-  const device = deviceId === null ? {} : { deviceId };
-  switch (kind) {
-    case "microphone":
-      return [
-        await createLocalAudioTrack({
-          ...device,
-          echoCancellation: true,
-          noiseSuppression: true,
-          autoGainControl: true,
-        }),
-      ];
-    case "camera":
-      return [await createLocalVideoTrack({ ...device, resolution: VideoPresets.h720.resolution })];
-    case "screen":
-      if (!canShareScreen()) throw namedError("DeviceUnsupportedError");
-      return createLocalScreenTracks({
-        audio: true,
-        contentHint: "detail",
-        resolution: ScreenSharePresets.h1080fps15.resolution,
-        selfBrowserSurface: "exclude",
-      });
-  }
-}
-
 /** Failures of the network, in contrast to those of the class. */
 const lostOnTheWay: ReadonlySet<ConnectionErrorReason> = new Set([
   ConnectionErrorReason.ServerUnreachable,
@@ -679,13 +653,6 @@ function asConnectError(cause: unknown): ClassroomError {
     "The class answered, but sound and video could not be connected. A firewall may block them. Try again, or use another network.",
     { cause },
   );
-}
-
-/** As browsers name the errors of devices. */
-function namedError(name: string): Error {
-  const error = new Error(name);
-  error.name = name;
-  return error;
 }
 
 function delay(ms: number): Promise<void> {

@@ -3,7 +3,7 @@
  * and works until the two agree: captures, mutes, publishes, and publishes again after the class was lost.
  * The capture outlives any connection, so coming back never asks for permission or for the screen again.
  */
-import { LocalAudioTrack, LocalVideoTrack, TrackEvent, type LocalTrack } from "livekit-client";
+import { TrackEvent, type LocalTrack } from "livekit-client";
 import { describeDeviceError, problemOf, type DeviceKind, type DeviceProblem } from "./devices.js";
 
 export interface OwnDeviceState {
@@ -17,8 +17,13 @@ export interface OwnDeviceState {
   readonly track: LocalTrack | null;
 }
 
-/** Opens a device. A screen may give two tracks: picture and sound. */
-export type Capture = (kind: DeviceKind, deviceId: string | null) => Promise<LocalTrack[]>;
+/** The browser's devices, as far as they are needed here. */
+export interface DeviceDriver {
+  /** Opens a device. A screen may give two tracks: picture and sound. */
+  open(kind: DeviceKind, deviceId: string | null): Promise<LocalTrack[]>;
+  /** The same capture in a fresh LiveKit track: one that was published remembers its room. */
+  rewrap(track: LocalTrack): LocalTrack;
+}
 
 /** Where tracks go while the class is connected. */
 export interface Outlet {
@@ -46,7 +51,7 @@ export class OwnDevice {
 
   constructor(
     readonly kind: DeviceKind,
-    private readonly capture: Capture,
+    private readonly driver: DeviceDriver,
     private readonly changed: () => void,
   ) {}
 
@@ -98,8 +103,7 @@ export class OwnDevice {
   }
 
   /**
-   * Wraps the running captures anew, for publication in another room: a LiveKit track remembers the room it was
-   * published in. A capture that has ended is let go; it is opened again when wanted.
+   * Makes the running captures fit for publication in another room. A capture that has ended is let go; it is opened again when wanted.
    */
   renew(): void {
     this.tracks = this.tracks.flatMap((track) => {
@@ -109,7 +113,7 @@ export class OwnDevice {
         track.stop();
         return [];
       }
-      return [this.adopt(rewrapped(track))];
+      return [this.adopt(this.driver.rewrap(track))];
     });
     this.changed();
   }
@@ -150,7 +154,7 @@ export class OwnDevice {
     this.changed();
     try {
       if (this.tracks.length === 0) {
-        const tracks = await this.capture(this.kind, this.deviceId);
+        const tracks = await this.driver.open(this.kind, this.deviceId);
         if (this.shut) {
           for (const track of tracks) track.stop();
           return;
@@ -232,14 +236,4 @@ export class OwnDevice {
     this.wanted = false;
     this.problem = problem;
   }
-}
-
-function rewrapped(track: LocalTrack): LocalTrack {
-  const renewed =
-    track instanceof LocalVideoTrack
-      ? new LocalVideoTrack(track.mediaStreamTrack, track.constraints, false)
-      : new LocalAudioTrack(track.mediaStreamTrack, track.constraints, false);
-  renewed.source = track.source;
-  if (track.isMuted) void renewed.mute();
-  return renewed;
 }

@@ -183,7 +183,7 @@ export function PreJoin({ classroom, state }: { classroom: Classroom; state: Cla
               label="Speaker"
               icon={<Headphones className="i s" aria-hidden="true" />}
               choices={devices.speakers}
-              chosen={state.speakerId}
+              chosen={state.speakerId ?? devices.speakers[0]?.id ?? null}
               onChoose={(deviceId) => void classroom.chooseSpeaker(deviceId)}
             />
             <button

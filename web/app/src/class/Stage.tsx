@@ -47,7 +47,11 @@ export function Stage({ people, sharers, frozen, picturesPaused, onShowPictures,
                   </button>
                 </p>
               ) : (
-                <p className="waiting">The screen of {presenter.name} is on its way…</p>
+                <p className="waiting">
+                  {frozen
+                    ? "The screen comes back with you."
+                    : `The screen of ${presenter.name} is on its way…`}
+                </p>
               )
             }
           />
@@ -59,7 +63,7 @@ export function Stage({ people, sharers, frozen, picturesPaused, onShowPictures,
                 <Pause className="i xs" aria-hidden="true" />
                 Last picture
               </span>
-              <p className="cut mut grow">Nothing moves until you are back.</p>
+              <p className="cut mut grow">It moves when you are back.</p>
             </>
           ) : (
             <p className="cut grow">

@@ -3,9 +3,9 @@ import type { Size } from "../lib/hooks";
 
 /** Height of the name plate under a picture. */
 const plateHeight = 28;
-/** Pictures are between upright (phones) and wide. */
-const narrowestPicture = 4 / 5;
 const widestPicture = 16 / 9;
+/** Cameras give wide pictures; an upright area (a phone) may crop them more than a wide one. */
+const narrowestPicture = (area: Size) => (area.width > area.height ? 4 / 3 : 4 / 5);
 const smallestTile: Size = { width: 150, height: 112 };
 /** A browser decodes this many pictures at once without trouble. */
 const mostTiles = 25;
@@ -32,7 +32,7 @@ export function fitGrid(area: Size, count: number, gap: number): Grid {
       height: (area.height - gap * (rows - 1)) / rows - plateHeight,
     };
     const width = Math.min(cell.width, cell.height * widestPicture);
-    const height = Math.min(cell.height, width / narrowestPicture);
+    const height = Math.min(cell.height, width / narrowestPicture(area));
     if (width > 0 && width * height > bestPicture) {
       bestPicture = width * height;
       best = { columns, tile: { width: Math.floor(width), height: Math.floor(height + plateHeight) } };
