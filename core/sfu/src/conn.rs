@@ -5,7 +5,7 @@ use crate::api::{ConnKey, GroupKey, Kind, Lane, Target, TrackKey, TrackSpec, Wis
 use crate::demux::PeerId;
 use crate::forwarder::Forwarder;
 use crate::peer::{Addresses, Certificate, Line, Mid, NewLine, Peer, Pending, Transport};
-use crate::sdp::{OpusShape, Shape};
+use crate::sdp::{OpusShape, Renamed, Shape, rename_tracks};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -72,15 +72,33 @@ pub(crate) struct Subscription {
 pub(crate) struct Negotiation {
     last_offer_id: u32,
     outstanding: Option<Outstanding>,
-    remove: Vec<Mid>,
     channels_offered: bool,
+    /// Lines whose subscription has ended; the next offer silences them.
+    ended: Vec<FreeLine>,
+    /// Lines whose subscription ended before the client had agreed to them.
+    ended_early: Vec<FreeLine>,
+    /// Silent lines, to be used again: m-lines can not be taken back, and each costs.
+    free: Vec<FreeLine>,
+    /// Lines that were used again, with the names of what they carry now.
+    renamed: BTreeMap<Mid, Renamed>,
+}
+
+/// A line without a subscription. Its forwarder stays with it: the stream that the client has seen there must continue.
+#[derive(Debug)]
+struct FreeLine {
+    mid: Mid,
+    kind: Kind,
+    forwarder: Forwarder,
 }
 
 #[derive(Debug)]
 struct Outstanding {
     offer_id: u32,
     pending: Pending,
-    added: Vec<Mid>,
+    /// Lines that begin to carry a track with it.
+    begun: Vec<Mid>,
+    /// Lines that it silences.
+    silenced: Vec<FreeLine>,
     since: Instant,
 }
 
@@ -111,6 +129,10 @@ impl Subscription {
     pub(crate) fn new(kind: Kind, stream_id: String, track_id: String, wish: Wish) -> Self {
         let clock_hz = if kind == Kind::Audio { 48_000 } else { 90_000 };
         Self { kind, stream_id, track_id, wish, forwarder: Forwarder::new(clock_hz), offered: None, live: None }
+    }
+
+    fn names(&self, mid: Mid) -> Renamed {
+        Renamed { mid: mid.to_string(), stream_id: self.stream_id.clone(), track_id: self.track_id.clone() }
     }
 }
 
@@ -229,9 +251,14 @@ impl Conn {
 
     /// Ends a subscription; its m-line is freed with the next offer.
     pub(crate) fn unsubscribe(&mut self, track: TrackKey) -> bool {
-        let Some(subscription) = self.subscriptions.remove(&track) else { return false };
-        // An m-line in an unanswered offer is freed when the answer comes.
-        self.negotiation.remove.extend(subscription.live);
+        let Some(mut subscription) = self.subscriptions.remove(&track) else { return false };
+        let Some(mid) = subscription.offered else { return true };
+        subscription.forwarder.aim(None);
+        let line = FreeLine { mid, kind: subscription.kind, forwarder: subscription.forwarder };
+        match subscription.live {
+            Some(_) => self.negotiation.ended.push(line),
+            None => self.negotiation.ended_early.push(line),
+        }
         true
     }
 
@@ -244,37 +271,54 @@ impl Conn {
             .filter(|(_, subscription)| subscription.offered.is_none())
             .map(|(track, _)| *track)
             .collect();
-        let owed = !wanted.is_empty() || !negotiation.remove.is_empty() || !negotiation.channels_offered;
+        let owed = !wanted.is_empty() || !negotiation.ended.is_empty() || !negotiation.channels_offered;
         if !owed || negotiation.outstanding.is_some() {
             return None;
         }
-        let lines: Vec<NewLine> = wanted
-            .iter()
-            .filter_map(|track| self.subscriptions.get(track))
-            .map(|subscription| NewLine {
-                kind: subscription.kind,
-                stream_id: subscription.stream_id.clone(),
-                track_id: subscription.track_id.clone(),
-            })
-            .collect();
-        let remove = std::mem::take(&mut negotiation.remove);
+        let mut reused = Vec::new();
+        let mut added = Vec::new();
+        let mut lines = Vec::new();
+        for track in wanted {
+            let Some(subscription) = self.subscriptions.get_mut(&track) else { continue };
+            match negotiation.free.iter().position(|line| line.kind == subscription.kind) {
+                Some(at) => {
+                    let line = negotiation.free.swap_remove(at);
+                    subscription.forwarder = line.forwarder;
+                    subscription.offered = Some(line.mid);
+                    negotiation.renamed.insert(line.mid, subscription.names(line.mid));
+                    reused.push(line.mid);
+                }
+                None => {
+                    added.push(track);
+                    lines.push(NewLine {
+                        kind: subscription.kind,
+                        stream_id: subscription.stream_id.clone(),
+                        track_id: subscription.track_id.clone(),
+                    });
+                }
+            }
+        }
+        let silenced = std::mem::take(&mut negotiation.ended);
+        let silence: Vec<Mid> = silenced.iter().map(|line| line.mid).collect();
         let with_channels = !negotiation.channels_offered;
         negotiation.channels_offered = true;
-        let (sdp, pending, added) = self.subscriber.peer.offer(with_channels, &remove, &lines)?;
-        for (track, mid) in wanted.iter().zip(&added) {
+        let (sdp, pending, mids) = self.subscriber.peer.offer(with_channels, &silence, &reused, &lines)?;
+        for (track, mid) in added.iter().zip(&mids) {
             if let Some(subscription) = self.subscriptions.get_mut(track) {
                 subscription.offered = Some(*mid);
             }
         }
         negotiation.last_offer_id += 1;
         let offer_id = negotiation.last_offer_id;
-        negotiation.outstanding = Some(Outstanding { offer_id, pending, added, since: now });
+        let begun = reused.into_iter().chain(mids).collect();
+        negotiation.outstanding = Some(Outstanding { offer_id, pending, begun, silenced, since: now });
+        let renamed: Vec<Renamed> = negotiation.renamed.values().cloned().collect();
         let mids = self
             .subscriptions
             .iter()
             .filter_map(|(track, subscription)| Some((subscription.offered?.to_string(), *track)))
             .collect();
-        Some(Offer { offer_id, sdp, mids })
+        Some(Offer { offer_id, sdp: rename_tracks(&sdp, &renamed), mids })
     }
 
     /// The client's answer. Returns the tracks that can flow from now on; `None` if the answer is for an older offer.
@@ -287,18 +331,17 @@ impl Conn {
         };
         self.subscriber.peer.accept_answer(outstanding.pending, sdp)?;
         let mut live = Vec::new();
-        for mid in outstanding.added {
+        for mid in outstanding.begun {
             let owner = self.subscriptions.iter_mut().find(|(_, subscription)| subscription.offered == Some(mid));
-            match owner {
-                Some((track, subscription)) => {
-                    self.subscriber.peer.prepare_to_send(mid, subscription.kind);
-                    subscription.live = Some(mid);
-                    live.push(*track);
-                }
-                // Unsubscribed while the offer was on its way.
-                None => self.negotiation.remove.push(mid),
+            if let Some((track, subscription)) = owner {
+                self.subscriber.peer.prepare_to_send(mid, subscription.kind);
+                subscription.live = Some(mid);
+                live.push(*track);
             }
         }
+        self.negotiation.free.extend(outstanding.silenced);
+        let ended_early = std::mem::take(&mut self.negotiation.ended_early);
+        self.negotiation.ended.extend(ended_early);
         Ok(Some(live))
     }
 

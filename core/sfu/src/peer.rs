@@ -283,11 +283,13 @@ impl Peer {
         })
     }
 
-    /// Opens our two data channels with the next offer.
+    /// Makes an offer: our two data channels if they are new, lines to silence, silent lines to use again, new lines. Returns the mids
+    /// of the new lines. `None` if there is nothing to negotiate.
     pub(crate) fn offer(
         &mut self,
         with_channels: bool,
-        remove: &[Mid],
+        silence: &[Mid],
+        reuse: &[Mid],
         add: &[NewLine],
     ) -> Option<(String, Pending, Vec<Mid>)> {
         let mut opened = Vec::new();
@@ -299,8 +301,11 @@ impl Peer {
                     opened.push((lane, changes.add_channel_with_config(config)));
                 }
             }
-            for mid in remove {
-                changes.stop_media(*mid);
+            for mid in silence {
+                changes.set_direction(*mid, Direction::Inactive);
+            }
+            for mid in reuse {
+                changes.set_direction(*mid, Direction::SendOnly);
             }
             for line in add {
                 let kind = if line.kind == Kind::Audio { MediaKind::Audio } else { MediaKind::Video };

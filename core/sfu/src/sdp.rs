@@ -36,6 +36,42 @@ pub(crate) fn shape_answer(sdp: &str, shapes: &[Shape]) -> String {
     shaped
 }
 
+/// A line that carries another track than when it was made: its mid, and what `a=msid` says now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Renamed {
+    pub mid: String,
+    pub stream_id: String,
+    pub track_id: String,
+}
+
+/// Writes the present names of tracks into an offer of ours.
+pub(crate) fn rename_tracks(sdp: &str, renamed: &[Renamed]) -> String {
+    if renamed.is_empty() {
+        return sdp.to_owned();
+    }
+    sections(sdp)
+        .into_iter()
+        .map(|section| match renamed.iter().find(|line| mids(section).first() == Some(&line.mid.as_str())) {
+            Some(line) => section.split_inclusive("\r\n").map(|text| rename_in_line(text, line)).collect(),
+            None => section.to_owned(),
+        })
+        .collect()
+}
+
+fn rename_in_line(text: &str, line: &Renamed) -> String {
+    let prefix = if text.starts_with("a=msid:") {
+        Some("a=msid:")
+    } else if text.starts_with("a=ssrc:") {
+        text.find(" msid:").map(|at| &text[..at + " msid:".len()])
+    } else {
+        None
+    };
+    match prefix {
+        Some(prefix) => format!("{prefix}{} {}\r\n", line.stream_id, line.track_id),
+        None => text.to_owned(),
+    }
+}
+
 fn shape_section(section: &str, shape: &Shape) -> String {
     let first = shape.first_codec.map(|codec| payload_types(section, codec)).unwrap_or_default();
     let opus = payload_types(section, "opus");
@@ -119,6 +155,20 @@ a=fmtp:97 apt=96\r\na=rtpmap:108 H264/90000\r\na=rtpmap:109 rtx/90000\r\na=fmtp:
         let shaped = shape_answer(ANSWER, &[shape]);
         assert!(shaped.contains("a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1\r\n"), "{shaped}");
         assert!(shaped.contains("a=fmtp:97 apt=96\r\n"));
+    }
+
+    #[test]
+    fn a_line_used_again_carries_its_new_track() {
+        let offer = "v=0\r\nm=video 9 X 96\r\na=mid:1\r\na=msid:PA_1|TR_1 TR_1\r\na=ssrc:7 cname:x\r\na=ssrc:7 msid:PA_1|TR_1 TR_1\r\n\
+m=video 9 X 96\r\na=mid:2\r\na=msid:PA_1|TR_9 TR_9\r\n";
+        let line = Renamed { mid: "1".into(), stream_id: "PA_2|TR_2".into(), track_id: "TR_2".into() };
+        let renamed = rename_tracks(offer, &[line]);
+        assert!(
+            renamed.contains("a=msid:PA_2|TR_2 TR_2\r\na=ssrc:7 cname:x\r\na=ssrc:7 msid:PA_2|TR_2 TR_2\r\n"),
+            "{renamed}"
+        );
+        assert!(!renamed.contains("TR_1"));
+        assert!(renamed.contains("a=msid:PA_1|TR_9 TR_9"));
     }
 
     #[test]

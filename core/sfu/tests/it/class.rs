@@ -2,8 +2,8 @@
 //! told to lose, by a seeded choice.
 
 use lyceum_sfu::{
-    Addresses, Certificate, Command, ConnKey, Datagram, Event, GroupKey, Kind, Lane, LayerSpec, Shard, ShardConfig, TrackKey,
-    TrackSpec, Transport, Wish,
+    Addresses, Certificate, Command, ConnKey, Datagram, Event, GroupKey, Kind, Lane, LayerSpec, Shard, ShardConfig,
+    TrackKey, TrackSpec, Transport, Wish,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -251,7 +251,8 @@ impl Class {
 
     pub fn stranger_sends(&mut self, bytes: &[u8]) {
         let source = SocketAddr::from(([192, 0, 2, 66], 666));
-        self.shard.handle_datagram(self.now, Datagram { transport: Transport::Udp, source, local_ip: None, contents: bytes });
+        self.shard
+            .handle_datagram(self.now, Datagram { transport: Transport::Udp, source, local_ip: None, contents: bytes });
     }
 
     pub fn received(&self, who: ConnKey, track: TrackKey) -> Vec<Got> {
@@ -388,7 +389,8 @@ impl Class {
                         }
                     }
                     Output::Event(RtcEvent::KeyframeRequest(request)) if !is_subscriber => {
-                        let layer = request.rid.and_then(|rid| RIDS.iter().position(|known| *known == &*rid)).unwrap_or(0);
+                        let layer =
+                            request.rid.and_then(|rid| RIDS.iter().position(|known| *known == &*rid)).unwrap_or(0);
                         if let Some(sends) = person.sends.iter_mut().find(|sends| sends.mid == request.mid) {
                             sends.keyframe[layer] = true;
                         }
@@ -451,7 +453,8 @@ impl Sends {
         };
         for (layer, rid) in layers {
             let wanted = if self.kind == Kind::Audio { str0m::format::Codec::Opus } else { str0m::format::Codec::Vp8 };
-            let Some(pt) = rtc.codec_config().find(|params| params.spec().codec == wanted).map(|params| params.pt()) else {
+            let Some(pt) = rtc.codec_config().find(|params| params.spec().codec == wanted).map(|params| params.pt())
+            else {
                 return;
             };
             let clock = if self.kind == Kind::Audio { 960 } else { 2_970 };

@@ -159,9 +159,10 @@ fn a_silent_network_is_noticed() {
     class.loses_percent(100);
     class.runs(Duration::from_secs(40));
     let gone = |target| {
-        class.events.iter().any(
-            |event| matches!(event, Event::Disconnected { conn, target: of, .. } if *conn == ada && *of == target),
-        )
+        class
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::Disconnected { conn, target: of, .. } if *conn == ada && *of == target))
     };
     assert!(gone(Target::Publisher) && gone(Target::Subscriber));
 }
