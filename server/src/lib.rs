@@ -1,9 +1,15 @@
 //! The live-class server: the IO shell around the pure cores. It owns sockets, threads, disk, clock, configuration and the
 //! command line, and decides nothing about a class.
 
+pub mod api;
+pub mod app;
+pub mod cli;
 pub mod config;
+pub mod control;
 pub mod http;
-pub mod media;
-pub mod net;
+pub mod log;
+pub mod metrics;
+pub mod rtc;
+pub mod server;
 pub mod store;
 pub mod token;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The command `lyceum`; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    lyceum::cli::main()
+}

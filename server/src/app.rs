@@ -1,0 +1,27 @@
+//! What every request can reach.
+
+use crate::config::Config;
+use crate::control::{Control, Media};
+use crate::metrics::Metrics;
+use crate::rtc::Throttle;
+use crate::store::Store;
+use crate::token::Keyring;
+use std::sync::Arc;
+
+/// The server, as its requests see it.
+pub struct App {
+    /// How it is configured.
+    pub config: Arc<Config>,
+    /// Its API keys.
+    pub keyring: Arc<Keyring>,
+    /// What survives a crash.
+    pub store: Store,
+    /// The running classes.
+    pub control: Control,
+    /// The media shards.
+    pub media: Media,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Joins by address.
+    pub throttle: Throttle,
+}

@@ -1,0 +1,277 @@
+//! One class: the task that owns its `Node`. It reads what happened (a message, a commit, a timer), tells the node, and does
+//! what the node wants done, in order. It decides nothing, and a panic in here ends this class only.
+
+use super::client::Outbound;
+use super::media::Routes;
+use super::now;
+use super::registry::Shared;
+use crate::store::StoreError;
+use crate::token::{Claims, LyceumClaims, VideoGrant, role_name};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
+use livekit_protocol::{SignalRequest, SignalResponse, signal_response};
+use lyceum_node::{ClientId, Input, Join, Node, Output};
+use lyceum_session::{Event, Fact, PersonId, Profile, RoomName, Seq, SessionId, TenantId, UnixMs};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+/// What reaches a class.
+#[derive(Debug)]
+pub enum Mail {
+    /// Somebody joins.
+    Join {
+        /// The socket.
+        client: ClientId,
+        /// Who and how.
+        join: Box<Join>,
+        /// What they get told through, and the grant that fresh tokens repeat.
+        seat: Seat,
+    },
+    /// A client said something.
+    Signal {
+        /// The socket.
+        client: ClientId,
+        /// What.
+        request: Box<SignalRequest>,
+    },
+    /// A socket is gone.
+    Gone {
+        /// The socket.
+        client: ClientId,
+        /// Its last sign of life.
+        last_seen: UnixMs,
+    },
+    /// Something of this class's media.
+    Media(lyceum_sfu::Event),
+    /// The server shuts down.
+    Shutdown,
+}
+
+/// The class's end of a client.
+#[derive(Debug)]
+pub struct Seat {
+    /// What the client is told.
+    pub outbound: mpsc::Sender<Outbound>,
+    /// The API key that its tokens are signed with.
+    pub key: String,
+    /// Its grant when it joined.
+    pub grant: VideoGrant,
+}
+
+/// A class, and what it needs of the server.
+pub struct Session {
+    pub(super) node: Node,
+    pub(super) tenant: TenantId,
+    pub(super) room: RoomName,
+    pub(super) session: SessionId,
+    pub(super) mailbox: mpsc::Receiver<Mail>,
+    pub(super) routes: Routes,
+    pub(super) shared: Arc<Shared>,
+    /// How many people are connected, for others to read.
+    pub(super) seated: Arc<AtomicUsize>,
+}
+
+/// How a class came to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It ended, or was put down in good order.
+    Closed,
+    /// Its logic panicked.
+    Panicked,
+}
+
+/// Without a timer, a class looks up once an hour.
+const NEVER: Duration = Duration::from_secs(3600);
+
+type Commit = Pin<Box<dyn Future<Output = Result<Seq, StoreError>> + Send>>;
+
+/// What one turn of the loop brings.
+enum Turn {
+    Mail(Mail),
+    Committed(Result<Seq, StoreError>),
+    Timeout,
+}
+
+impl Session {
+    /// Runs the class until it is over.
+    pub async fn run(&mut self) -> Outcome {
+        let mut seats: HashMap<ClientId, Seat> = HashMap::new();
+        let mut commits: FuturesOrdered<Commit> = FuturesOrdered::new();
+        loop {
+            match self.perform_outputs(&mut seats, &mut commits) {
+                Ok(Step::GoOn) => {}
+                Ok(Step::Stop) => return Outcome::Closed,
+                Err(Panicked) => return self.fall(),
+            }
+            let input = match self.turn(&mut commits).await {
+                Turn::Mail(Mail::Join { client, join, seat }) => {
+                    self.routes.add(client);
+                    seats.insert(client, seat);
+                    Input::Join { client, join }
+                }
+                Turn::Mail(Mail::Signal { client, request }) => Input::Signal { client, request },
+                Turn::Mail(Mail::Gone { client, last_seen }) => {
+                    self.routes.remove(client);
+                    seats.remove(&client);
+                    Input::SocketClosed { client, last_seen }
+                }
+                Turn::Mail(Mail::Media(event)) => Input::Media(event),
+                Turn::Mail(Mail::Shutdown) => Input::Shutdown,
+                Turn::Committed(Ok(seq)) => Input::Durable(seq),
+                Turn::Committed(Err(error)) => {
+                    self.shared.metrics.store_failures.add(1);
+                    tracing::error!(room = %self.room, session = %self.session, %error, "the log of a class cannot be written");
+                    Input::StoreFailed
+                }
+                Turn::Timeout => Input::Timeout,
+            };
+            self.seated.store(seats.len(), Ordering::Relaxed);
+            if guarded(|| self.node.handle(now(), input)).is_err() {
+                return self.fall();
+            }
+        }
+    }
+
+    /// Waits for the next thing that happens. Commits come first: they are what clients wait for.
+    async fn turn(&mut self, commits: &mut FuturesOrdered<Commit>) -> Turn {
+        let due = self.node.poll_timeout().map(|(at, _)| Duration::from_millis(at.0.saturating_sub(now().0)));
+        tokio::select! {
+            biased;
+            Some(result) = commits.next() => Turn::Committed(result),
+            // `routes` holds a sender, so the mailbox never runs dry for good.
+            Some(mail) = self.mailbox.recv() => Turn::Mail(mail),
+            () = tokio::time::sleep(due.unwrap_or(NEVER)) => Turn::Timeout,
+        }
+    }
+
+    /// Does what the node wants done, in order.
+    fn perform_outputs(
+        &mut self,
+        seats: &mut HashMap<ClientId, Seat>,
+        commits: &mut FuturesOrdered<Commit>,
+    ) -> Result<Step, Panicked> {
+        while let Some(output) = guarded(|| self.node.poll_output())? {
+            match output {
+                Output::Append(events) => commits.push_back(self.append(events)),
+                Output::Signal { client, response } => self.tell(seats, client, Outbound::Signal(response)),
+                Output::RefreshToken { client, person, profile } => {
+                    if let Some(response) = seats.get(&client).and_then(|seat| self.fresh_token(seat, person, &profile))
+                    {
+                        self.tell(seats, client, Outbound::Signal(Box::new(response)));
+                    }
+                }
+                Output::CloseSocket { client } => {
+                    self.tell(seats, client, Outbound::Close);
+                    seats.remove(&client);
+                }
+                Output::JoinRefused { client, reject } => {
+                    self.tell(seats, client, Outbound::Refused(reject));
+                    seats.remove(&client);
+                }
+                Output::Media(command) => self.shared.media.send(command),
+                Output::Closed => return Ok(Step::Stop),
+            }
+        }
+        Ok(Step::GoOn)
+    }
+
+    fn append(&self, events: Vec<Event>) -> Commit {
+        for event in &events {
+            self.note(event);
+        }
+        let last = events.last().map(|event| event.seq).unwrap_or_default();
+        let commit = self.shared.store.append(self.tenant.clone(), self.session.clone(), events);
+        Box::pin(async move { commit.await.map(|()| last) })
+    }
+
+    /// A line in the server's log for what an operator wants to follow. No names: those belong to people.
+    fn note(&self, event: &Event) {
+        let (room, session) = (&self.room, &self.session);
+        match &event.fact {
+            Fact::SessionStarted { .. } => tracing::info!(%room, %session, "class begins"),
+            Fact::SessionRecovered { .. } => {
+                tracing::info!(%room, %session, "class goes on after the server had stopped")
+            }
+            Fact::SessionEnded { reason } => tracing::info!(%room, %session, ?reason, "class ends"),
+            Fact::ConnectionAttached { connection, client, .. } => {
+                tracing::info!(%room, %connection, sdk = client.sdk, browser = client.browser, "connected");
+            }
+            Fact::ConnectionDetached { connection, reason, .. } => {
+                tracing::info!(%room, %connection, ?reason, "disconnected");
+            }
+            _ => {}
+        }
+    }
+
+    /// Puts something into a client's queue. A client that does not keep up is let go: it can come back and be told afresh.
+    fn tell(&self, seats: &mut HashMap<ClientId, Seat>, client: ClientId, message: Outbound) {
+        let Some(seat) = seats.get(&client) else { return };
+        match seat.outbound.try_send(message) {
+            Ok(()) => self.shared.metrics.signals_out.add(1),
+            Err(TrySendError::Full(_)) => {
+                self.shared.metrics.clients_too_slow.add(1);
+                tracing::warn!(room = %self.room, client = client.0, "a client does not keep up and is closed");
+                seats.remove(&client);
+            }
+            // Its `Gone` is on the way.
+            Err(TrySendError::Closed(_)) => {}
+        }
+    }
+
+    fn fresh_token(&self, seat: &Seat, person: PersonId, profile: &Profile) -> Option<SignalResponse> {
+        let claims = Claims {
+            iss: seat.key.clone(),
+            sub: person.0,
+            name: profile.name.0.clone(),
+            metadata: profile.metadata.0.clone(),
+            attributes: profile.attributes.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect(),
+            kind: crate::token::kind_name(profile.kind).to_owned(),
+            exp: now().0 / 1000 + self.shared.config.tokens.access_ttl_s,
+            nbf: now().0 / 1000,
+            video: Some(seat.grant.with_permission(&profile.permission)),
+            lyceum: Some(LyceumClaims { role: Some(role_name(profile.role).to_owned()), invite: None }),
+            ..Claims::default()
+        };
+        match self.shared.keyring.sign(&claims) {
+            Ok(token) => Some(SignalResponse { message: Some(signal_response::Message::RefreshToken(token)) }),
+            Err(error) => {
+                tracing::error!(%error, "a fresh token could not be signed");
+                None
+            }
+        }
+    }
+
+    /// The class stopped without saying so: its media connections are closed here, for the node can no more. Its sockets close
+    /// because their queues end.
+    pub(super) fn let_everybody_go(&self) {
+        for conn in self.routes.conns() {
+            self.shared.media.send(lyceum_sfu::Command::Close { conn });
+        }
+    }
+
+    fn fall(&self) -> Outcome {
+        self.shared.metrics.session_panics.add(1);
+        tracing::error!(room = %self.room, session = %self.session, "this class stopped because of a bug; its clients come back to its log");
+        Outcome::Panicked
+    }
+}
+
+enum Step {
+    GoOn,
+    Stop,
+}
+
+/// The logic panicked.
+#[derive(Debug)]
+pub struct Panicked;
+
+/// Runs logic that may have a bug. The node is never used again after a panic, so it cannot be seen half-changed.
+pub(super) fn guarded<T>(logic: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(logic)).map_err(|_| Panicked)
+}

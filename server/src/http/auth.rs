@@ -1,0 +1,40 @@
+//! Who asks: the token of a request, and the grants that an endpoint needs.
+
+use super::error::ApiError;
+use crate::token::{Keyring, TokenError, Verified, VideoGrant};
+use axum::http::{HeaderMap, header};
+
+/// The token of the `Authorization: Bearer` header.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    Some(token.trim()).filter(|token| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
+}
+
+/// Checks the token of a REST request.
+pub fn authenticate(keyring: &Keyring, headers: &HeaderMap) -> Result<Verified, ApiError> {
+    let token = bearer(headers).ok_or_else(|| {
+        ApiError::unauthorized("token_missing", "this needs an access token: send `Authorization: Bearer …`")
+    })?;
+    keyring.verify(token).map_err(|error| match error {
+        TokenError::Expired => ApiError::unauthorized("token_expired", error.to_string()),
+        _ => ApiError::unauthorized("token_invalid", error.to_string()),
+    })
+}
+
+/// Refuses unless the grant is there. `name` is the grant's name in the token.
+pub fn require(who: &Verified, name: &str, has: impl Fn(&VideoGrant) -> bool) -> Result<(), ApiError> {
+    if who.claims.video.as_ref().is_some_and(has) {
+        return Ok(());
+    }
+    Err(ApiError::forbidden(format!("the token does not grant `video.{name}`, which this needs")))
+}
+
+/// Refuses unless the token may administer this room.
+pub fn require_admin(who: &Verified, room: &str) -> Result<(), ApiError> {
+    require(who, "roomAdmin", |video| video.room_admin)?;
+    let granted = who.claims.video.as_ref().map_or("", |video| video.room.as_str());
+    if granted == room {
+        return Ok(());
+    }
+    Err(ApiError::forbidden("the token's `video.room` names another room"))
+}

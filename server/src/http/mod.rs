@@ -1,0 +1,43 @@
+//! Everything that is answered over HTTP: which path goes where, and what every answer carries.
+
+pub mod assets;
+pub mod auth;
+pub mod error;
+pub mod headers;
+pub mod health;
+pub mod listen;
+pub mod tls;
+
+use crate::app::App;
+use axum::extract::DefaultBodyLimit;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Router, middleware};
+use error::ApiError;
+use std::any::Any;
+use std::sync::Arc;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// All routes.
+pub fn router(app: Arc<App>) -> Router {
+    let over_tls = !app.config.tls.cert_file.as_os_str().is_empty();
+    let metrics = app.metrics.clone();
+    Router::new()
+        .route("/", get(assets::page))
+        .route("/c/{*room}", get(assets::page))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .merge(crate::rtc::routes())
+        .nest("/api", crate::api::routes())
+        .fallback(assets::file)
+        .layer(DefaultBodyLimit::max(app.config.http.max_body_bytes))
+        .layer(CatchPanicLayer::custom(move |_: Box<dyn Any + Send>| {
+            metrics.handler_panics.add(1);
+            let message = "this request met a bug in the server; its log says where";
+            ApiError::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "bug", message).into_response()
+        }))
+        .layer(headers::cors())
+        .layer(middleware::from_fn(move |request, next| headers::secure(over_tls, request, next)))
+        .with_state(app)
+}
