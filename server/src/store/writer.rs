@@ -371,3 +371,82 @@ impl Drop for Abandon {
         self.0.abandon();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lyceum_session::Policy;
+    use tokio::sync::oneshot::Receiver;
+
+    type Answer = Receiver<Result<(), StoreError>>;
+
+    #[test]
+    fn a_full_disk_fails_the_whole_batch_and_work_goes_on_once_there_is_space() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(directory.path());
+        let pages: i64 = writer.conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        writer.disk_holds(pages + 4);
+        let [mut small, mut large] = [("RM_1", 10), ("RM_2", 100_000)].map(|log| append(&writer, log));
+        let full = Err(StoreError::DiskFull { file: "sessions.sqlite" });
+        writer.write_what_waits();
+        assert_eq!([small.try_recv(), large.try_recv()], [Ok(full.clone()), Ok(full)]);
+
+        writer.disk_holds(pages + 1_000);
+        let [mut small, mut large] = [("RM_1", 10), ("RM_2", 100_000)].map(|log| append(&writer, log));
+        writer.write_what_waits();
+        assert_eq!([small.try_recv(), large.try_recv()], [Ok(Ok(())), Ok(Ok(()))]);
+        let stored: u32 = writer.conn.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap();
+        assert_eq!(stored, 2);
+    }
+
+    #[test]
+    fn a_disk_that_failed_to_sync_is_not_trusted_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(directory.path());
+        let failure = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+        let error = writer.failed(rusqlite::Error::SqliteFailure(failure, None));
+        assert!(matches!(error, StoreError::Io { .. }), "{error}");
+
+        let mut refused = append(&writer, ("RM_1", 10));
+        writer.queue.close();
+        writer.run();
+        assert_eq!(refused.try_recv(), Ok(Err(error)));
+    }
+
+    impl Writer {
+        fn disk_holds(&self, pages: i64) {
+            self.conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        }
+
+        fn write_what_waits(&mut self) {
+            let first = self.queue.take_if(|_| true).unwrap();
+            self.write_batch(first);
+        }
+    }
+
+    fn writer(directory: &std::path::Path) -> Writer {
+        let lock = Lock::take(directory).unwrap();
+        let (conn, keys) = super::super::open_pair(directory).unwrap();
+        Writer::new(conn, keys, Arc::new(Queue::new()), Arc::default(), Arc::default(), lock)
+    }
+
+    /// The first event of a session, with metadata of this many bytes.
+    fn append(writer: &Writer, (session, bytes): (&str, usize)) -> Answer {
+        let (tenant, session) = (TenantId::from("school"), SessionId::from(session));
+        let fact = Fact::SessionStarted {
+            tenant: tenant.clone(),
+            room: session.0.as_str().into(),
+            session: session.clone(),
+            policy: Policy {
+                max_participants: 0,
+                presence_grace_ms: 1,
+                empty_timeout_ms: 1,
+                departure_timeout_ms: 1,
+                max_tracks_per_connection: 1,
+            },
+            metadata: "x".repeat(bytes),
+        };
+        let event = Event { seq: Seq(1), at: UnixMs(1), mono_ms: 0, actor: None, fact };
+        writer.queue.push(Work::Append { tenant, session, events: vec![event] }).unwrap()
+    }
+}
