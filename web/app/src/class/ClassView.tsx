@@ -64,9 +64,13 @@ export function ClassView({ classroom, state, connection }: Props) {
         </h1>
         <span className="grow" />
         {picturesPaused && (
-          <button className="chip lamp" onClick={() => classroom.setPicturesPaused(false)}>
+          <button
+            className="chip lamp"
+            data-testid="show-pictures"
+            onClick={() => classroom.setPicturesPaused(false)}
+          >
             <Headphones className="i s" aria-hidden="true" />
-            Audio only: show pictures
+            {isPhone ? "Show pictures" : "Audio only: show pictures"}
           </button>
         )}
         <ConnectionChip state={state} lost={lost} />

@@ -114,7 +114,6 @@ export function Desk(props: Props) {
             className={peopleShown ? "key open" : "key"}
             aria-expanded={peopleShown}
             aria-keyshortcuts="r"
-            aria-label={`People, ${state.people.length + 1}`}
             data-testid="desk-people"
             title="Who is here (R)"
             onClick={onTogglePeople}

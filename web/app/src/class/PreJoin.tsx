@@ -133,7 +133,8 @@ export function PreJoin({ classroom, state }: { classroom: Classroom; state: Cla
             </div>
           </div>
           <DeviceProblems
-            problems={[me.microphone.problem, me.camera.problem]}
+            microphone={me.microphone.problem}
+            camera={me.camera.problem}
             onRetry={() => {
               if (me.microphone.problem !== null) void classroom.setMicrophone(true);
               if (me.camera.problem !== null) void classroom.setCamera(true);
@@ -249,9 +250,15 @@ function NoInvite({ room }: { room: string }) {
   );
 }
 
-function DeviceProblems({ problems, onRetry }: { problems: (DeviceProblem | null)[]; onRetry: () => void }) {
-  const messages = [...new Set(problems.flatMap((problem) => problem?.message ?? []))];
-  const retryable = problems.some((problem) => problem !== null && problem.code !== "insecure");
+interface DeviceProblemsProps {
+  microphone: DeviceProblem | null;
+  camera: DeviceProblem | null;
+  onRetry: () => void;
+}
+
+function DeviceProblems({ microphone, camera, onRetry }: DeviceProblemsProps) {
+  const messages = deviceMessages(microphone, camera);
+  const retryable = [microphone, camera].some((problem) => problem !== null && problem.code !== "insecure");
   return (
     <div role="status" data-testid="device-problems">
       {messages.length > 0 && (
@@ -261,7 +268,7 @@ function DeviceProblems({ problems, onRetry }: { problems: (DeviceProblem | null
             {messages.map((message) => (
               <p key={message}>{message}</p>
             ))}
-            <p className="mut">You can join without; you then watch and listen.</p>
+            <p className="mut">You can join all the same; you then watch and listen.</p>
           </div>
           {retryable && (
             <button type="button" className="btn" onClick={onRetry}>
@@ -272,6 +279,25 @@ function DeviceProblems({ problems, onRetry }: { problems: (DeviceProblem | null
       )}
     </div>
   );
+}
+
+/** One sentence for both devices where they have the same trouble. */
+function deviceMessages(microphone: DeviceProblem | null, camera: DeviceProblem | null): string[] {
+  if (microphone !== null && microphone.code === camera?.code) {
+    switch (microphone.code) {
+      case "refused":
+        return [
+          "The browser may not use your microphone and camera. Allow both in the settings beside the page's address, then try again.",
+        ];
+      case "missing":
+        return ["We found no microphone and no camera. Plug them in, or go on without."];
+      case "insecure":
+        return [
+          "Browsers allow microphones and cameras only on secure pages. Open this class with an address that begins with https://.",
+        ];
+    }
+  }
+  return [microphone, camera].flatMap((problem) => problem?.message ?? []);
 }
 
 interface DeviceSelectProps {

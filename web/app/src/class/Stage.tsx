@@ -1,8 +1,9 @@
-/** The shared screen in front, and a strip of people below it. */
+/** The shared screen in front, and the people below it: in a strip, on an upright phone in a small gallery. */
 import type { Person } from "@lyceum/sdk";
 import { Maximize2, Pause } from "lucide-react";
 import { useRef, useState } from "react";
-import { useIsPhone, useSize } from "../lib/hooks";
+import { useIsPhone, useMediaQuery, useSize } from "../lib/hooks";
+import { Gallery } from "./Gallery";
 import { PictureView } from "./PictureView";
 import { Tile } from "./Tile";
 import { useSeats } from "./useSeats";
@@ -19,6 +20,8 @@ interface Props {
 export function Stage({ people, sharers, frozen, picturesPaused, onShowPictures, onShowPeople }: Props) {
   const [chosen, setChosen] = useState<string | null>(null);
   const view = useRef<HTMLElement>(null);
+  // A wide screen on an upright phone leaves room below: more than a strip needs.
+  const isUprightPhone = useMediaQuery("(max-width: 759px) and (min-height: 600px)");
   const presenter = sharers.find((person) => person.identity === chosen) ?? sharers[0];
   if (presenter === undefined) return null;
   const others = sharers.filter((person) => person !== presenter);
@@ -89,7 +92,11 @@ export function Stage({ people, sharers, frozen, picturesPaused, onShowPictures,
           </button>
         </div>
       </section>
-      <Strip people={people} frozen={frozen} picturesPaused={picturesPaused} onShowPeople={onShowPeople} />
+      {isUprightPhone ? (
+        <Gallery people={people} frozen={frozen} picturesPaused={picturesPaused} />
+      ) : (
+        <Strip people={people} frozen={frozen} picturesPaused={picturesPaused} onShowPeople={onShowPeople} />
+      )}
     </>
   );
 }
