@@ -65,7 +65,7 @@ export function LandingPage() {
           </button>
         </form>
         <p className="s13 mut">
-          You run this server? <code>lyceum room</code> opens a class and prints its invite links.
+          You run this server? <code>lyceum room create</code> opens a class and prints its invite links.
         </p>
       </main>
     </div>
