@@ -41,6 +41,7 @@ struct Conn {
 
 struct Track {
     publisher: ConnKey,
+    cids: Vec<String>,
     muted: bool,
 }
 
@@ -67,7 +68,7 @@ impl FakeMedia {
             }
             Command::ExpectTrack { conn, spec } => {
                 if let Some(known) = self.conns.get_mut(&conn) {
-                    self.tracks.insert(spec.key, Track { publisher: conn, muted: spec.muted });
+                    self.tracks.insert(spec.key, Track { publisher: conn, cids: spec.cids.clone(), muted: spec.muted });
                     known.expected.push(spec);
                     known.matches(conn, &mut out);
                 }
@@ -119,6 +120,11 @@ impl FakeMedia {
             self.conns.get(&conn).map(|known| known.receives.values().cloned().collect()).unwrap_or_default();
         tracks.sort();
         tracks
+    }
+
+    /// Whether the track with this name is held back; `None` if there is none.
+    pub fn is_muted(&self, cid: &str) -> Option<bool> {
+        self.tracks.values().find(|track| track.cids.iter().any(|known| known == cid)).map(|track| track.muted)
     }
 
     /// Connections and tracks that are open.

@@ -15,7 +15,7 @@ use disk::Disk;
 use learner::Reaction;
 use livekit_protocol as proto;
 use lyceum_node::{ClientId, Input, Join, Node, NodeConfig, Output};
-use lyceum_session::{Client, ConnectionId, Kind, Permission, Policy, Profile, Role, Text, UnixMs};
+use lyceum_session::{Client, ConnectionId, Kind, Permission, Policy, Profile, Role, State, Text, UnixMs};
 use lyceum_sfu::{ConnKey, GroupKey};
 use media::{FakeMedia, FromMedia};
 use prost::Message as _;
@@ -164,6 +164,39 @@ impl World {
         self.sessions.last().map_or(&[], Disk::durable)
     }
 
+    /// What the clock says.
+    pub fn now(&self) -> UnixMs {
+        UnixMs(self.now_ms)
+    }
+
+    /// The class as the durable log has it.
+    pub fn class(&self) -> State {
+        self.sessions.last().map(Disk::fold).unwrap_or_default()
+    }
+
+    /// Whether somebody in the class is reconnecting in the eyes of this tab; `None` if the tab does not see them.
+    pub fn sees_reconnecting(&self, tab: Tab, person: &str) -> Option<bool> {
+        let seen = self.sees(tab).roster.get(person)?;
+        Some(seen.attributes.get("lyceum.presence").is_some_and(|presence| presence == "reconnecting"))
+    }
+
+    /// Whether the media holds a track back; `None` if it does not know the track.
+    pub fn media_holds_back(&self, cid: &str) -> Option<bool> {
+        self.media.is_muted(cid)
+    }
+
+    /// Lets every append take so long.
+    pub fn slows_disk_to(&mut self, latency_ms: u64) {
+        self.disk_latency_ms = latency_ms..latency_ms + 1;
+    }
+
+    /// How many sockets, node clients and tracks, and media connections and tracks there are.
+    pub fn open_things(&self) -> [usize; 5] {
+        let stats = self.node.as_ref().map(Node::stats).unwrap_or_default();
+        let (conns, tracks) = self.media.open();
+        [self.links.len(), stats.clients, stats.tracks, conns.len(), tracks.len()]
+    }
+
     /// How many sessions the Room has had.
     pub fn sessions(&self) -> usize {
         self.sessions.len()
@@ -282,7 +315,7 @@ impl World {
         let user = proto::UserPacket { payload: text.as_bytes().to_vec(), ..Default::default() };
         let value = Some(proto::data_packet::Value::User(user));
         let packet = proto::DataPacket { value, ..Default::default() };
-        self.to_server(client, |client| Happening::DataArrives { client, packet: Box::new(packet) });
+        self.sends_to_server(client, |client| Happening::DataArrives { client, packet: Box::new(packet) });
     }
 
     /// An administrator removes a person.
@@ -464,15 +497,15 @@ impl World {
                 self.later(at_ms - now_ms, Happening::NodeGets { incarnation, input });
             }
             Output::Signal { client, response } => {
-                self.to_tab(client, |client| Happening::TabHears { client, response });
+                self.sends_to_tab(client, |client| Happening::TabHears { client, response });
             }
             Output::RefreshToken { .. } => {}
             Output::CloseSocket { client } => {
-                self.to_tab(client, |client| Happening::TabSeesClosed { client });
+                self.sends_to_tab(client, |client| Happening::TabSeesClosed { client });
                 self.links.remove(&client);
             }
             Output::JoinRefused { client, .. } => {
-                self.to_tab(client, |client| Happening::TabIsRefused { client });
+                self.sends_to_tab(client, |client| Happening::TabIsRefused { client });
                 self.links.remove(&client);
             }
             Output::Media(command) => {
@@ -486,7 +519,7 @@ impl World {
                         }
                         FromMedia::Data { conn, bytes } => {
                             let client = ClientId(conn.0);
-                            self.to_tab(client, |client| Happening::TabHearsData { client, bytes });
+                            self.sends_to_tab(client, |client| Happening::TabHearsData { client, bytes });
                         }
                     }
                 }
@@ -514,7 +547,7 @@ impl World {
         };
         self.links.insert(client, free);
         let join = Box::new(join_request(&self.tabs[tab.0].person, resume));
-        self.to_server(client, |client| Happening::JoinArrives { client, join });
+        self.sends_to_server(client, |client| Happening::JoinArrives { client, join });
         let ping_ms = self.rng.u64(1..PING_EVERY_MS);
         self.later(ping_ms, Happening::TabPings { client });
     }
@@ -529,7 +562,7 @@ impl World {
             };
             match reaction {
                 Reaction::Says(request) => {
-                    self.to_server(client, |client| Happening::SignalArrives { client, request });
+                    self.sends_to_server(client, |client| Happening::SignalArrives { client, request });
                 }
                 Reaction::ComesBack { after_ms } => {
                     self.closes(tab, client);
@@ -544,7 +577,7 @@ impl World {
     }
 
     fn closes(&mut self, tab: Tab, client: ClientId) {
-        self.to_server(client, |client| Happening::ServerSeesClosed { client });
+        self.sends_to_server(client, |client| Happening::ServerSeesClosed { client });
         self.tabs[tab.0].loses_socket();
     }
 
@@ -570,14 +603,14 @@ impl World {
         self.links.get_mut(&client).map(|link| link.last_heard = now).is_some()
     }
 
-    fn to_server(&mut self, client: ClientId, happening: impl FnOnce(ClientId) -> Happening) {
+    fn sends_to_server(&mut self, client: ClientId, happening: impl FnOnce(ClientId) -> Happening) {
         let Some(link) = self.links.get_mut(&client).filter(|link| !link.dead) else { return };
         let at = link.to_server_free_ms.max(self.now_ms + self.rng.u64(1..80));
         link.to_server_free_ms = at;
         self.later(at - self.now_ms, happening(client));
     }
 
-    fn to_tab(&mut self, client: ClientId, happening: impl FnOnce(ClientId) -> Happening) {
+    fn sends_to_tab(&mut self, client: ClientId, happening: impl FnOnce(ClientId) -> Happening) {
         let Some(link) = self.links.get_mut(&client).filter(|link| !link.dead) else { return };
         let at = link.to_tab_free_ms.max(self.now_ms + self.rng.u64(1..80));
         link.to_tab_free_ms = at;
