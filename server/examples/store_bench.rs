@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let stats = store.stats();
     waits.sort_unstable();
-    let percentile = |p: usize| waits.get((waits.len() * p / 100).min(waits.len().saturating_sub(1)));
+    let percentile = |p: usize| waits.get(waits.len() * p / 100).copied().unwrap_or_default();
     println!("{sessions} sessions, {elapsed:.1} s, in {directory}");
     println!("{:.0} events/s in {:.0} commits/s", stats.events as f64 / elapsed, stats.commits as f64 / elapsed);
     println!("{:.1} events in a commit", stats.events as f64 / stats.commits.max(1) as f64);
