@@ -1,7 +1,8 @@
 //! What every request can reach.
 
 use crate::config::Config;
-use crate::control::{Control, Media};
+use crate::control::Control;
+use crate::media::Handle as Media;
 use crate::metrics::Metrics;
 use crate::rtc::Throttle;
 use crate::store::Store;

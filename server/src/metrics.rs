@@ -99,6 +99,12 @@ metrics! {
         sessions_started: "lyceum_sessions_started_total", "Classes begun.";
         sessions_recovered: "lyceum_sessions_recovered_total", "Classes taken up again from their log.";
         session_panics: "lyceum_session_panics_total", "Classes stopped because their logic panicked.";
+        joins_rejected: "lyceum_class_joins_rejected_total", "Joins that a class refused: limits and what a token asks too much.";
+        signals_refused: "lyceum_signals_refused_total", "Signals that could not be used: not permitted, senseless, or naming something unknown.";
+        signals_flooded: "lyceum_signals_flooded_total", "Signals above a client's limits.signals_per_s.";
+        data_refused: "lyceum_data_messages_refused_total", "Data messages that could not be used.";
+        data_flooded: "lyceum_data_messages_flooded_total", "Data messages above a client's limits.data_messages_per_s or limits.data_bytes_per_s.";
+        data_dropped: "lyceum_data_messages_dropped_total", "Reliable data messages that slow receivers lost.";
         store_failures: "lyceum_store_failures_total", "Appends and heartbeats that the store refused.";
     }
     gauges {
@@ -121,6 +127,14 @@ impl Text {
     /// One gauge.
     pub fn gauge(&mut self, name: &str, help: &str, value: f64) {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+    }
+
+    /// One metric with a value for each media shard.
+    pub fn per_shard(&mut self, kind: &str, name: &str, help: &str, values: impl Iterator<Item = u64>) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (shard, value) in values.enumerate() {
+            let _ = writeln!(self.0, "{name}{{shard=\"{shard}\"}} {value}");
+        }
     }
 
     /// The text.

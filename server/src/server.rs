@@ -1,11 +1,13 @@
 //! The server as a whole: brought up in order, put down in the reverse order within ten seconds.
 
 use crate::app::App;
-use crate::config::Config;
-use crate::control::{Control, Media, keep_heartbeats};
+use crate::config::{Config, Media};
+use crate::control::{Control, keep_heartbeats};
 use crate::http::listen::Door;
 use crate::http::tls::Certificate;
+use crate::media::{self, MediaConfig};
 use crate::metrics::Metrics;
+use crate::net::own_addresses;
 use crate::rtc::Throttle;
 use crate::store::{Store, StoreError};
 use crate::token::Keyring;
@@ -13,7 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -21,6 +23,8 @@ use tokio::time::timeout;
 const CLASSES_DOWN: Duration = Duration::from_secs(5);
 /// for sockets to send what is left and close,
 const SOCKETS_DOWN: Duration = Duration::from_secs(2);
+/// for the media threads to stop,
+const MEDIA_DOWN: Duration = Duration::from_secs(1);
 /// and for the store to write what still waits.
 const STORE_DOWN: Duration = Duration::from_secs(2);
 
@@ -44,6 +48,9 @@ pub enum StartError {
     /// The certificate.
     #[error("TLS: {0}")]
     Tls(String),
+    /// Media sockets.
+    #[error("media: {0}; [media] of the configuration chooses addresses and ports")]
+    Media(std::io::Error),
     /// A port.
     #[error("cannot listen on {address}: {error}; is another server running there? `--bind` chooses another address")]
     Listen {
@@ -71,7 +78,7 @@ impl Server {
             sockets.push(TcpListener::bind(address).await.map_err(listen)?);
         }
         let store = Store::open(&config.store.dir)?;
-        let media = Media::default();
+        let (media, media_events) = start_media(&config.media)?;
         let control = Control::new(config.clone(), keyring.clone(), store.clone(), media.clone(), metrics.clone());
         let recovered = control.recover().await?;
         if recovered > 0 {
@@ -87,7 +94,10 @@ impl Server {
             media,
             metrics: metrics.clone(),
         });
-        let mut services = vec![tokio::spawn(keep_heartbeats(control, store, metrics.clone()))];
+        let mut services = vec![
+            tokio::spawn(control.clone().route_media(media_events)),
+            tokio::spawn(keep_heartbeats(control, store, metrics.clone())),
+        ];
         if let Some(certificate) = &certificate {
             services.push(tokio::spawn(certificate.clone().keep_fresh(metrics.clone())));
         }
@@ -130,6 +140,11 @@ impl Server {
         if timeout(SOCKETS_DOWN, self.app.metrics.clients.is_empty()).await.is_err() {
             tracing::warn!("some clients did not close in time");
         }
+        // Nobody is left whose packets could be cut off.
+        let media = self.app.media.clone();
+        if timeout(MEDIA_DOWN, tokio::task::spawn_blocking(|| media.shutdown())).await.is_err() {
+            tracing::warn!("the media threads did not stop in time");
+        }
         self.listeners.abort_all();
         for service in &self.services {
             service.abort();
@@ -139,4 +154,21 @@ impl Server {
         }
         while self.listeners.join_next().await.is_some() {}
     }
+}
+
+/// Media events that may wait for control; what finds the line full is dropped by the shards and counted.
+const MEDIA_EVENTS: usize = 16_384;
+
+fn start_media(settings: &Media) -> Result<(media::Handle, mpsc::Receiver<lyceum_sfu::Event>), StartError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let shards = if settings.shards == 0 { cores } else { settings.shards };
+    let advertise = if settings.advertise.is_empty() { own_addresses() } else { settings.advertise.clone() };
+    let config = MediaConfig {
+        udp_bind: settings.udp_bind,
+        udp_port: settings.udp_port,
+        tcp_bind: settings.tcp_bind,
+        advertise,
+    };
+    let (events, receiver) = mpsc::channel(MEDIA_EVENTS);
+    media::start(config, shards, events).map(|handle| (handle, receiver)).map_err(StartError::Media)
 }

@@ -198,6 +198,12 @@ fn check_whole(config: &Config, sources: &Sources, problems: &mut Vec<Problem>) 
             config.signal.silence_timeout_s, config.signal.ping_interval_s
         ));
     }
+    let (udp_port, shards) = (usize::from(config.media.udp_port), config.media.shards);
+    if udp_port > 0 && udp_port + shards.max(64) > 65_536 {
+        wrong(format!(
+            "media.udp_port is {udp_port}, which leaves too few ports above it: each media thread takes one"
+        ));
+    }
     if config.keys.is_empty() {
         wrong(format!(
             "there is no API key, so no token could be valid: add one under [keys] in the file or in {KEYS_VARIABLE}, for \

@@ -106,14 +106,3 @@ fn subject(event: &Event) -> Subject {
         Event::Speakers { group, .. } => Subject::Group(*group),
     }
 }
-
-/// The media shards.
-pub type Media = Placeholder;
-
-/// Stands in for the shards: takes commands, and nothing comes back.
-#[derive(Clone, Debug, Default)]
-pub struct Placeholder;
-
-impl Placeholder {
-    pub fn send(&self, _command: lyceum_sfu::Command) {}
-}

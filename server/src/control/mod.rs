@@ -9,7 +9,6 @@ mod session;
 
 pub use client::{Client, Outbound};
 pub use heartbeat::run as keep_heartbeats;
-pub use media::Media;
 pub use registry::{Control, Entry, Guest, Refusal, random_text};
 
 use lyceum_session::UnixMs;

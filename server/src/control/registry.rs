@@ -2,10 +2,11 @@
 //! at a time.
 
 use super::client::{Client, Outbound};
-use super::media::{Media, Routes};
+use super::media::Routes;
 use super::now;
 use super::session::{Mail, Outcome, Seat, Session, guarded};
 use crate::config::Config;
+use crate::media::Handle as Media;
 use crate::metrics::Metrics;
 use crate::store::{LiveSession, PolicyOverrides, SessionFilter, Store, StoreError};
 use crate::token::{Keyring, RoomConfig, VideoGrant};
@@ -62,6 +63,18 @@ pub struct Entry {
     /// Sockets in it.
     pub seated: Arc<AtomicUsize>,
     mailbox: mpsc::Sender<Mail>,
+}
+
+/// A class in the list of running ones, for as long as this lives.
+pub struct Listed {
+    shared: Arc<Shared>,
+    key: (TenantId, RoomName),
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        lock(&self.shared.live).remove(&self.key);
+    }
 }
 
 /// Somebody at the door, with a token that is good.
@@ -301,7 +314,10 @@ impl Control {
         let seated = Arc::new(AtomicUsize::new(0));
         let entry =
             Entry { session: session.clone(), max_participants, seated: seated.clone(), mailbox: sender.clone() };
+        let key = (tenant.clone(), room.clone());
+        self.live().insert(key.clone(), entry.clone());
         let mut class = Session {
+            _listed: Listed { shared: self.shared.clone(), key },
             node,
             tenant: tenant.clone(),
             room: room.clone(),
@@ -311,18 +327,12 @@ impl Control {
             shared: self.shared.clone(),
             seated,
         };
-        let key = (tenant.clone(), room.clone());
-        self.live().insert(key.clone(), entry.clone());
-        let (shared, present) = (self.shared.clone(), self.shared.metrics.sessions.enter());
-        let task = self.shared.metrics.tasks.enter();
+        let (running, task) = (self.shared.metrics.sessions.enter(), self.shared.metrics.tasks.enter());
         tokio::spawn(async move {
-            let outcome = class.run().await;
-            // Delisted before its mailbox closes, so that whoever sees it closed finds no dead entry here.
-            lock(&shared.live).remove(&key);
-            if outcome == Outcome::Panicked {
+            if class.run().await == Outcome::Panicked {
                 class.let_everybody_go();
             }
-            drop((class, present, task));
+            drop((class, running, task));
         });
         entry
     }

@@ -4,13 +4,13 @@
 use super::client::Outbound;
 use super::media::Routes;
 use super::now;
-use super::registry::Shared;
+use super::registry::{Listed, Shared};
 use crate::store::StoreError;
 use crate::token::{Claims, LyceumClaims, VideoGrant, role_name};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use livekit_protocol::{SignalRequest, SignalResponse, signal_response};
-use lyceum_node::{ClientId, Input, Join, Node, Output};
+use lyceum_node::{ClientId, Input, Join, Node, Output, Stats};
 use lyceum_session::{Event, Fact, PersonId, Profile, RoomName, Seq, SessionId, TenantId, UnixMs};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -66,6 +66,8 @@ pub struct Seat {
 
 /// A class, and what it needs of the server.
 pub struct Session {
+    /// Dropped before the mailbox, so that whoever sees the mailbox closed finds no dead entry in the list.
+    pub(super) _listed: Listed,
     pub(super) node: Node,
     pub(super) tenant: TenantId,
     pub(super) room: RoomName,
@@ -132,9 +134,11 @@ impl Session {
                 Turn::Timeout => Input::Timeout,
             };
             self.seated.store(seats.len(), Ordering::Relaxed);
+            let counted = self.node.stats();
             if guarded(|| self.node.handle(now(), input)).is_err() {
                 return self.fall();
             }
+            self.count(&counted, &self.node.stats());
         }
     }
 
@@ -179,6 +183,17 @@ impl Session {
             }
         }
         Ok(Step::GoOn)
+    }
+
+    /// Adds what the node has counted to the server's counters.
+    fn count(&self, before: &Stats, after: &Stats) {
+        let metrics = &self.shared.metrics;
+        metrics.joins_rejected.add(after.refused_joins - before.refused_joins);
+        metrics.signals_refused.add(after.refused_signals - before.refused_signals);
+        metrics.signals_flooded.add(after.flooded_signals - before.flooded_signals);
+        metrics.data_refused.add(after.refused_data - before.refused_data);
+        metrics.data_flooded.add(after.flooded_data - before.flooded_data);
+        metrics.data_dropped.add(after.dropped_data - before.dropped_data);
     }
 
     fn append(&self, events: Vec<Event>) -> Commit {
