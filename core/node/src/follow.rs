@@ -1,7 +1,6 @@
 //! The wire and the media as followers of the log: what each event means to those who are connected. Everything here waits
 //! until the event is durable.
 
-use crate::clients;
 use crate::log::Effect;
 use crate::node::{Audience, Node, Phase, signal_update};
 use crate::wire;
@@ -51,11 +50,7 @@ impl Node {
     fn depart(&mut self, person: &PersonId, connection: &ConnectionId, reason: DetachReason) {
         if let Some(client) = self.clients.of_connection(connection).map(|client| client.id) {
             self.forget(client);
-            if let Some(leave) = wire::leave_because(reason) {
-                self.tell_after(vec![client], leave);
-            }
-            self.log.after(Effect::Media(sfu::Command::Close { conn: clients::conn(client) }));
-            self.log.after(Effect::CloseSocket(client));
+            self.log.after(Effect::Farewell { client, response: wire::leave_because(reason).map(Box::new) });
         }
         match reason {
             DetachReason::Superseded => self.leave_roster(person, DisconnectReason::DuplicateIdentity),

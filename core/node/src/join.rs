@@ -172,17 +172,19 @@ impl Node {
         let Some(client) = self.forget(id) else { return };
         let last_seen = self.now;
         self.commit_departure(&Command::Detach { connection: client.connection, reason, last_seen }, None);
-        self.tell_after(vec![id], leave);
-        self.log.after(Effect::Media(sfu::Command::Close { conn: clients::conn(id) }));
-        self.log.after(Effect::CloseSocket(id));
+        self.log.after(Effect::Farewell { client: id, response: Some(Box::new(leave)) });
     }
 
     /// Closes a socket and its media without waiting for the log.
     pub(crate) fn dismiss_at_once(&mut self, id: ClientId) -> Option<Client> {
         let client = self.forget(id)?;
+        self.close_client(id);
+        Some(client)
+    }
+
+    pub(crate) fn close_client(&mut self, id: ClientId) {
         self.tell_media(sfu::Command::Close { conn: clients::conn(id) });
         self.give(Output::CloseSocket { client: id });
-        Some(client)
     }
 
     /// From here on nothing that comes from this socket or its media has an effect.
@@ -203,9 +205,8 @@ impl Node {
             self.commit_departure(&Command::Detach { connection, reason, last_seen }, None);
         }
         for client in leaving {
-            self.tell_after(vec![client.id], wire::leave(DisconnectReason::ServerShutdown, Action::Reconnect));
-            self.log.after(Effect::Media(sfu::Command::Close { conn: client.conn() }));
-            self.log.after(Effect::CloseSocket(client.id));
+            let response = wire::leave(DisconnectReason::ServerShutdown, Action::Reconnect);
+            self.log.after(Effect::Farewell { client: client.id, response: Some(Box::new(response)) });
         }
         self.phase = Phase::Closing;
         self.log.after(Effect::Closed);

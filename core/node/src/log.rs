@@ -1,7 +1,7 @@
 //! Log, then tell: the session's state, and everything that must not leave before the events that it tells of are on
 //! disk. Effects wait in the order in which they were caused, each for its place in the log.
 
-use crate::api::{ClientId, Output};
+use crate::api::ClientId;
 use livekit_protocol as proto;
 use lyceum_session as session;
 use lyceum_sfu as sfu;
@@ -13,16 +13,18 @@ use std::sync::Arc;
 /// Something that follows from an event and may happen once that event is durable.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// Say the same to several clients.
+    /// Say the same to several clients, as far as they are still there.
     Tell { to: Vec<ClientId>, response: Arc<proto::SignalResponse> },
     /// Give a client its join response and open its media, if it is still there.
     Welcome { client: ClientId, response: Arc<proto::SignalResponse> },
     /// Tell the media shard.
     Media(sfu::Command),
-    /// Send a fresh token.
+    /// Tell the media shard what a client receives, if it is still there.
+    Receive { client: ClientId, command: sfu::Command },
+    /// Send a fresh token to a client, if it is still there.
     RefreshToken { client: ClientId, person: session::PersonId, profile: Box<session::Profile> },
-    /// Close a socket.
-    CloseSocket(ClientId),
+    /// Tell a client that was dismissed why, if it does not know, and close its media and its socket.
+    Farewell { client: ClientId, response: Option<Box<proto::SignalResponse>> },
     /// The class is over.
     Closed,
 }
@@ -73,15 +75,14 @@ impl Log {
         Some(held.effect)
     }
 
-    /// What waits, when it can never become true: nobody is told of it, but sockets and media are closed.
-    pub(crate) fn abandon(&mut self) -> Vec<Output> {
+    /// What waits, when it can never become true: nobody is told of it. Returns the clients whose farewell was waiting.
+    pub(crate) fn abandon(&mut self) -> Vec<ClientId> {
         self.held_bytes = 0;
-        let closing = std::mem::take(&mut self.held).into_iter().filter_map(|held| match held.effect {
-            Effect::Media(close @ sfu::Command::Close { .. }) => Some(Output::Media(close)),
-            Effect::CloseSocket(client) => Some(Output::CloseSocket { client }),
+        let dismissed = std::mem::take(&mut self.held).into_iter().filter_map(|held| match held.effect {
+            Effect::Farewell { client, .. } => Some(client),
             _ => None,
         });
-        closing.collect()
+        dismissed.collect()
     }
 
     /// Events that are not on disk yet.

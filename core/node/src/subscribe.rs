@@ -97,7 +97,8 @@ impl Node {
         view.subscribed = true;
         let (conn, wish) = (crate::clients::conn(id), view.wish);
         let track_id = track.0.clone();
-        self.log.after(Effect::Media(sfu::Command::Subscribe { conn, track: key, stream_id, track_id, wish }));
+        let command = sfu::Command::Subscribe { conn, track: key, stream_id, track_id, wish };
+        self.log.after(Effect::Receive { client: id, command });
         if first_receiver {
             let news = proto::TrackSubscribed { track_sid: track.0.clone() };
             self.tell_after(vec![publisher], wire::signal(Message::TrackSubscribed(news)));
@@ -112,7 +113,8 @@ impl Node {
         view.subscribed = false;
         let Some(known) = self.tracks.get(track) else { return };
         let conn = crate::clients::conn(id);
-        self.log.after(Effect::Media(sfu::Command::Unsubscribe { conn, track: known.key }));
+        let command = sfu::Command::Unsubscribe { conn, track: known.key };
+        self.log.after(Effect::Receive { client: id, command });
     }
 
     pub(crate) fn unsubscribe_from_everything(&mut self, id: ClientId) {
@@ -156,7 +158,8 @@ impl Node {
         let Some(known) = self.tracks.get(track) else { return };
         // Behind the subscription, which may still wait for the log.
         let conn = crate::clients::conn(id);
-        self.log.after(Effect::Media(sfu::Command::SetWish { conn, track: known.key, wish }));
+        let command = sfu::Command::SetWish { conn, track: known.key, wish };
+        self.log.after(Effect::Receive { client: id, command });
     }
 }
 

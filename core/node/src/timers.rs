@@ -44,13 +44,18 @@ impl Node {
         [self.log.state.poll_timeout(), watch, room].into_iter().flatten().min()
     }
 
+    /// Whether a look at the sockets is due, which is the one timer that is cheap to ask for.
+    pub(crate) fn timers_are_late(&self) -> bool {
+        !self.clients.is_empty() && self.timers.watch_at <= self.now
+    }
+
     pub(crate) fn timeout(&mut self) {
         if self.log.state.poll_timeout().is_some_and(|(at, _)| at <= self.now)
             && let Err(reject) = self.commit(&Command::Tick, None)
         {
             tracing::error!(%reject, "bug: a tick was refused");
         }
-        if !self.clients.is_empty() && self.timers.watch_at <= self.now {
+        if self.timers_are_late() {
             self.timers.watch_at = self.now.plus(WATCH_INTERVAL_MS);
             self.look_at_sockets();
         }

@@ -1,14 +1,14 @@
 //! A class to tell stories with: a node, a disk that can be slow, media that records what it is told, and people who remember
 //! what they heard. Whatever the story, it watches that the rules of the wire are kept.
 
+use crate::memory::{Disk, Memory};
 use livekit_protocol as proto;
 use lyceum_node::{ClientId, Input, Join, Node, NodeConfig, Output};
 use lyceum_session as session;
 use lyceum_sfu as sfu;
-use proto::participant_info::State as WireState;
 use proto::signal_request::Message as Ask;
 use proto::signal_response::Message as Say;
-use session::{ConnectionId, Event, Fact, PersonId, Policy, Profile, Reject, Seq, State, TrackId, UnixMs};
+use session::{Event, Fact, Policy, Profile, Reject, Seq, State, TrackId, UnixMs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeFrom;
 
@@ -32,30 +32,8 @@ pub enum Entry {
     Said(ClientId, Box<Say>),
     Media(sfu::Command),
     Token(ClientId, Profile),
-    SocketClosed(ClientId),
     Refused(ClientId, Reject),
     Closed,
-}
-
-/// The log on disk.
-#[derive(Default)]
-pub struct Disk {
-    pub slow: bool,
-    pub log: Vec<Event>,
-    pub durable: State,
-    pub published_ever: BTreeSet<String>,
-    pub waiting: Vec<Event>,
-}
-
-/// What a client knows from what it was told.
-#[derive(Default)]
-pub struct Memory {
-    pub identity: String,
-    pub sid: String,
-    pub heard: Vec<Say>,
-    pub others: BTreeMap<String, proto::ParticipantInfo>,
-    pub tracks_known: BTreeSet<String>,
-    pub gone: bool,
 }
 
 impl Class {
@@ -140,22 +118,19 @@ impl Class {
             }
             Output::Media(command) => {
                 if let sfu::Command::Subscribe { conn, track_id, .. } = &command {
-                    let knows = self
-                        .people
-                        .get(&ClientId(conn.0))
-                        .is_some_and(|me| me.gone || me.tracks_known.contains(track_id));
+                    let knows = self.people.get(&ClientId(conn.0)).is_some_and(|me| me.tracks_known.contains(track_id));
                     assert!(knows, "a client is told of a track before it receives it");
                 }
                 self.journal.push(Entry::Media(command));
             }
             Output::RefreshToken { client, profile, .. } => {
                 let me = self.people.get(&client).expect("tokens are for people");
-                assert!(me.gone || !me.heard.is_empty(), "the join response comes first");
+                assert!(!me.sid.is_empty(), "the join response comes first");
                 self.journal.push(Entry::Token(client, *profile));
             }
             Output::CloseSocket { client } => {
-                self.people.entry(client).or_default().gone = true;
-                self.journal.push(Entry::SocketClosed(client));
+                let memory = self.people.entry(client).or_default();
+                (memory.gone, memory.sent_away) = (true, true);
             }
             Output::JoinRefused { client, reject } => {
                 self.people.entry(client).or_default().gone = true;
@@ -338,70 +313,6 @@ impl Class {
                 _ => None,
             })
             .last()
-    }
-}
-
-impl Disk {
-    fn write(&mut self, event: Event) {
-        session::apply(&mut self.durable, &event);
-        if let Fact::TrackPublished { publication } = &event.fact {
-            self.published_ever.insert(publication.track.0.clone());
-        }
-        self.log.push(event);
-    }
-}
-
-impl Memory {
-    fn hears(&mut self, said: &Say, disk: &Disk) {
-        assert!(!self.gone, "nothing is said on a closed socket: {said:?}");
-        let first = self.sid.is_empty();
-        assert!(!first || matches!(said, Say::Join(_) | Say::Leave(_)), "the join response comes first: {said:?}");
-        match said {
-            Say::Join(join) => {
-                assert!(first, "one join response");
-                self.sid.clone_from(&join.participant.as_ref().expect("oneself").sid);
-                let sid = ConnectionId(self.sid.clone());
-                let person = PersonId(self.identity.clone());
-                let connected =
-                    disk.durable.participants.get(&person).is_some_and(|me| me.connections.contains_key(&sid));
-                let superseded = disk.log.iter().any(
-                    |event| matches!(&event.fact, Fact::ConnectionAttached { connection, .. } if *connection == sid),
-                );
-                assert!(connected || superseded, "nobody is welcomed before their arrival is durable");
-                for info in &join.other_participants {
-                    self.learns(info, disk);
-                }
-            }
-            Say::Update(update) => {
-                for info in &update.participants {
-                    self.learns(info, disk);
-                }
-            }
-            _ => {}
-        }
-        self.heard.push(said.clone());
-    }
-
-    fn learns(&mut self, info: &proto::ParticipantInfo, disk: &Disk) {
-        for track in &info.tracks {
-            assert!(disk.published_ever.contains(&track.sid), "nobody hears of a track before it is durable");
-            self.tracks_known.insert(track.sid.clone());
-        }
-        if info.identity == self.identity {
-            assert_eq!(info.sid, self.sid, "nobody hears of an older or newer self");
-            return;
-        }
-        let known = self.others.get(&info.identity);
-        if let Some(known) = known.filter(|known| known.sid == info.sid) {
-            assert!(info.version > known.version, "clients drop what is not newer");
-        }
-        if info.state() == WireState::Disconnected {
-            let left = self.others.remove(&info.identity).expect("only who was here can leave");
-            assert_eq!(left.sid, info.sid, "the old sid leaves");
-        } else {
-            assert!(known.is_none_or(|known| known.sid == info.sid), "the old sid leaves before the new one comes");
-            self.others.insert(info.identity.clone(), info.clone());
-        }
     }
 }
 

@@ -1,5 +1,13 @@
 //! Stories of a class: what each person in it would notice.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod anything;
 mod class;
+mod data;
+mod durability;
+mod hostile;
 mod joining;
+mod memory;
+mod profile;
+mod publishing;
+mod subscribing;
