@@ -225,6 +225,28 @@ describe("an end", () => {
     expect(devices.opened.map((track) => track.mediaStreamTrack.readyState)).not.toContain("live");
   });
 
+  it("can be undone at once: joining again waits for the goodbye", async () => {
+    const { server, devices, classroom } = setUp();
+    await classroom.setMicrophone(true);
+    await classroom.join(amara);
+    await settle();
+    let saysGoodbye: () => void = () => undefined;
+    server.room.disconnect = () =>
+      new Promise((resolve) => {
+        saysGoodbye = resolve;
+      });
+    const left = classroom.leave();
+    const again = classroom.joinAgain();
+    await settle();
+    saysGoodbye();
+    await left;
+    await again;
+    await settle();
+    expect(server.rooms).toHaveLength(2);
+    expect(server.room.localParticipant.published(Track.Source.Microphone)).toBeDefined();
+    expect(devices.opened.at(-1)?.mediaStreamTrack.readyState).toBe("live");
+  });
+
   it("stops the coming back that is under way", async () => {
     const { server, classroom } = setUp();
     await classroom.join(amara);

@@ -109,6 +109,8 @@ export class Classroom {
   private token: string | null = null;
   private repairTimer: ReturnType<typeof setTimeout> | undefined;
   private wakeUp: (() => void) | null = null;
+  /** Settled when the last end of the class has let go of room and devices. */
+  private goodbye: Promise<void> = Promise.resolve();
   /** Counts joins, so that what an abandoned one still does is told apart. */
   private generation = 0;
 
@@ -176,6 +178,7 @@ export class Classroom {
     const generation = ++this.generation;
     this.setConnection({ phase: "joining" });
     try {
+      await this.goodbye;
       await this.connect(generation);
     } catch (error) {
       if (generation === this.generation) this.setConnection({ phase: "outside" });
@@ -232,11 +235,14 @@ export class Classroom {
     this.remember();
   }
 
-  /** Not every browser lets a page choose the speaker; those keep the system's choice. */
+  /** Not every browser lets a page choose the speaker; where it does not, the choice does not change. */
   async chooseSpeaker(deviceId: string): Promise<void> {
+    const before = this.current.speakerId;
     this.patch({ speakerId: deviceId });
+    await this.liveRoom
+      ?.switchActiveDevice("audiooutput", deviceId)
+      .catch(() => this.patch({ speakerId: before }));
     this.remember();
-    await this.liveRoom?.switchActiveDevice("audiooutput", deviceId);
   }
 
   /** Sound only, to spare a weak network or a data plan. */
@@ -247,9 +253,9 @@ export class Classroom {
     this.scheduleFlush();
   }
 
-  /** Call from a click or key press: browsers start sound only then. */
+  /** Call from a click or key press: browsers start sound only then. Whether it did shows in `audioBlocked`. */
   async startAudio(): Promise<void> {
-    await this.liveRoom?.startAudio();
+    await this.liveRoom?.startAudio().catch(() => undefined);
     this.scheduleFlush();
   }
 
@@ -348,8 +354,9 @@ export class Classroom {
       this.wakeUp = resolve;
       const timer = setTimeout(resolve, ms);
       over.signal.addEventListener("abort", () => clearTimeout(timer));
-      if (typeof window !== "undefined")
+      if (typeof window !== "undefined") {
         window.addEventListener("online", () => resolve(), { signal: over.signal });
+      }
     });
     over.abort();
     this.wakeUp = null;
@@ -402,6 +409,11 @@ export class Classroom {
     this.wakeUp?.();
     this.setConnection({ phase: "ended", reason, message });
     this.patch({ people: [] });
+    this.goodbye = this.letGo();
+    await this.goodbye;
+  }
+
+  private async letGo(): Promise<void> {
     const screen = this.devices.screen.set(false);
     await this.leaveOldRoom();
     await screen;

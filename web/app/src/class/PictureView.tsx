@@ -20,6 +20,7 @@ interface Props {
 export function PictureView({ picture, fallback, frozen = false, mirrored = false, fit }: Props) {
   const video = useRef<HTMLVideoElement>(null);
   const lastFrame = useRef<HTMLCanvasElement>(null);
+  const keptNow = useRef(false);
   const [framed, setFramed] = useState(false);
 
   useEffect(() => {
@@ -28,10 +29,22 @@ export function PictureView({ picture, fallback, frozen = false, mirrored = fals
     if (picture === null || element === null || canvas === null) return;
     picture.attach(element);
     return () => {
-      setFramed(keepFrame(element, canvas));
+      // The picture may go in the same moment in which the connection is found to be lost.
+      keptNow.current = keepFrame(element, canvas);
       picture.detach(element);
     };
   }, [picture]);
+
+  useEffect(() => {
+    if (!frozen || video.current === null || lastFrame.current === null) return;
+    setFramed(keepFrame(video.current, lastFrame.current) || keptNow.current);
+    return () => setFramed(false);
+  }, [frozen]);
+
+  useEffect(() => {
+    // A frame from any earlier moment must never come back: the camera may have been turned off since.
+    keptNow.current = false;
+  });
 
   const className = ["picture", fit, mirrored ? "mirrored" : ""].join(" ");
   const showFrame = picture === null && frozen && framed;
