@@ -157,6 +157,12 @@ pub enum Command {
         /// The SDP.
         sdp: String,
     },
+    /// The client lost its network and resumes: the next offer restarts ICE on the subscriber peer. (On the publisher peer the client
+    /// restarts it with its own offer.)
+    RestartIce {
+        /// The connection.
+        conn: ConnKey,
+    },
     /// A remote ICE candidate (`candidate:…` line). Only used with full ICE.
     RemoteCandidate {
         /// The connection.

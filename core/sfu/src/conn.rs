@@ -51,6 +51,8 @@ pub(crate) struct Slot {
     /// Whether its end has been told.
     pub gone_told: bool,
     pub addresses: VecDeque<(Transport, SocketAddr)>,
+    /// The ICE user name fragment of the last restart, if there was one.
+    pub restarted_ufrag: Option<String>,
 }
 
 /// What this connection receives of one track.
@@ -73,6 +75,8 @@ pub(crate) struct Negotiation {
     last_offer_id: u32,
     outstanding: Option<Outstanding>,
     channels_offered: bool,
+    /// The next offer restarts ICE.
+    pub restart_ice: bool,
     /// Lines whose subscription has ended; the next offer silences them.
     ended: Vec<FreeLine>,
     /// Lines whose subscription ended before the client had agreed to them.
@@ -151,6 +155,7 @@ impl Conn {
             dirty: false,
             gone_told: false,
             addresses: VecDeque::new(),
+            restarted_ufrag: None,
         };
         Self {
             key,
@@ -271,7 +276,10 @@ impl Conn {
             .filter(|(_, subscription)| subscription.offered.is_none())
             .map(|(track, _)| *track)
             .collect();
-        let owed = !wanted.is_empty() || !negotiation.ended.is_empty() || !negotiation.channels_offered;
+        let owed = !wanted.is_empty()
+            || !negotiation.ended.is_empty()
+            || !negotiation.channels_offered
+            || negotiation.restart_ice;
         if !owed || negotiation.outstanding.is_some() {
             return None;
         }
@@ -302,7 +310,8 @@ impl Conn {
         let silence: Vec<Mid> = silenced.iter().map(|line| line.mid).collect();
         let with_channels = !negotiation.channels_offered;
         negotiation.channels_offered = true;
-        let (sdp, pending, mids) = self.subscriber.peer.offer(with_channels, &silence, &reused, &lines)?;
+        let restart_ice = std::mem::take(&mut negotiation.restart_ice);
+        let (sdp, pending, mids) = self.subscriber.peer.offer(with_channels, restart_ice, &silence, &reused, &lines)?;
         for (track, mid) in added.iter().zip(&mids) {
             if let Some(subscription) = self.subscriptions.get_mut(track) {
                 subscription.offered = Some(*mid);

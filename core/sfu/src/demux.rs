@@ -32,7 +32,7 @@ pub(crate) fn ufrag(id: PeerId) -> String {
 }
 
 /// The peer that a fragment names, if it is one of ours.
-fn parse_ufrag(fragment: &[u8]) -> Option<PeerId> {
+pub(crate) fn parse_ufrag(fragment: &[u8]) -> Option<PeerId> {
     let (letter, digits) = fragment.split_first()?;
     let target = match char::from(*letter) {
         PUBLISHER => Target::Publisher,
@@ -52,8 +52,14 @@ pub fn is_stun(datagram: &[u8]) -> bool {
     datagram.len() >= HEADER && datagram[0] < 4 && datagram[4..8] == MAGIC
 }
 
-/// The peer that a STUN binding request is for, by its USERNAME (`ours:theirs`). Nothing is verified yet.
+/// The peer that a STUN binding request is for, by its USERNAME (`ours:theirs`). Nothing is verified yet. `None` also for the
+/// fragments of restarted ICE, which the WebRTC library chooses: those only their shard knows.
 pub fn peer_of_stun(datagram: &[u8]) -> Option<PeerId> {
+    parse_ufrag(stun_ufrag(datagram)?)
+}
+
+/// Our half of a STUN message's USERNAME.
+pub(crate) fn stun_ufrag(datagram: &[u8]) -> Option<&[u8]> {
     if !is_stun(datagram) {
         return None;
     }
@@ -64,8 +70,7 @@ pub fn peer_of_stun(datagram: &[u8]) -> Option<PeerId> {
         let size = usize::from(u16::from_be_bytes([attributes[2], attributes[3]]));
         let value = attributes.get(4..4 + size)?;
         if kind == USERNAME {
-            let ours = value.split(|byte| *byte == b':').next()?;
-            return parse_ufrag(ours);
+            return value.split(|byte| *byte == b':').next();
         }
         // Attributes are padded to four bytes.
         attributes = attributes.get(4 + size.next_multiple_of(4)..)?;

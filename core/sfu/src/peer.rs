@@ -199,6 +199,11 @@ impl Peer {
         }
     }
 
+    /// Our present ICE user name fragment; changes when ICE is restarted.
+    pub(crate) fn ufrag(&mut self) -> String {
+        self.rtc.direct_api().local_ice_credentials().ufrag
+    }
+
     pub(crate) fn is_connected(&self) -> bool {
         self.connected && !self.gone
     }
@@ -288,6 +293,7 @@ impl Peer {
     pub(crate) fn offer(
         &mut self,
         with_channels: bool,
+        restart_ice: bool,
         silence: &[Mid],
         reuse: &[Mid],
         add: &[NewLine],
@@ -300,6 +306,9 @@ impl Peer {
                 for (lane, config) in channel_configs() {
                     opened.push((lane, changes.add_channel_with_config(config)));
                 }
+            }
+            if restart_ice {
+                changes.ice_restart(true);
             }
             for mid in silence {
                 changes.set_direction(*mid, Direction::Inactive);

@@ -4,7 +4,7 @@
 
 use crate::api::{Command, ConnKey, Event, GroupKey, Kind, Lane, Refusal, Target, TrackKey};
 use crate::conn::{Conn, Matched, Subscription};
-use crate::demux::{PeerId, is_stun, peer_of_stun};
+use crate::demux::{PeerId, is_stun, stun_ufrag, ufrag};
 use crate::forwarder::Verdict;
 use crate::peer::{Addresses, Certificate, Datagram, Incoming, Mid, PeerEvent, Transmit, Transport};
 use crate::speakers::Speakers;
@@ -72,6 +72,8 @@ pub struct Shard {
     tracks: BTreeMap<TrackKey, Track>,
     groups: BTreeMap<GroupKey, Group>,
     by_address: HashMap<(Transport, SocketAddr), PeerId>,
+    /// ICE user name fragments that our own scheme cannot read: those of restarted ICE.
+    restarted: HashMap<String, PeerId>,
     timers: BTreeSet<(Instant, PeerId)>,
     dirty: Vec<PeerId>,
     /// Connections that may be owed an offer.
@@ -98,6 +100,7 @@ impl Shard {
             tracks: BTreeMap::new(),
             groups: BTreeMap::new(),
             by_address: HashMap::new(),
+            restarted: HashMap::new(),
             timers: BTreeSet::new(),
             dirty: Vec::new(),
             renegotiate: BTreeSet::new(),
@@ -116,6 +119,12 @@ impl Shard {
             Command::Close { conn } => self.close(conn),
             Command::PublisherOffer { conn, offer_id, sdp } => self.publisher_offer(now, conn, offer_id, &sdp),
             Command::SubscriberAnswer { conn, offer_id, sdp } => self.subscriber_answer(now, conn, offer_id, &sdp),
+            Command::RestartIce { conn } => {
+                if let Some(known) = self.conns.get_mut(&conn) {
+                    known.negotiation.restart_ice = true;
+                    self.renegotiate.insert(conn);
+                }
+            }
             Command::RemoteCandidate { conn, target, candidate } => self.remote_candidate(conn, target, &candidate),
             Command::ExpectTrack { conn, spec } => {
                 let matched = self.conns.get_mut(&conn).and_then(|conn| conn.expect(spec));
@@ -245,6 +254,9 @@ impl Shard {
             for address in &slot.addresses {
                 self.by_address.remove(address);
             }
+            if let Some(ufrag) = &slot.restarted_ufrag {
+                self.restarted.remove(ufrag);
+            }
             if let Some(at) = slot.wake {
                 self.timers.remove(&(at, PeerId { conn: key, target }));
             }
@@ -273,6 +285,7 @@ impl Shard {
                 }
                 self.publish(key, matched);
                 self.events.push_back(Event::PublisherAnswer { conn: key, offer_id, sdp: answer });
+                self.learn_ufrag(PeerId { conn: key, target: Target::Publisher });
             }
             Err(why) => self.refuse(key, Refusal::Offer { offer_id }, why),
         }
@@ -288,10 +301,25 @@ impl Shard {
                     self.aim(now, key, track);
                 }
                 self.renegotiate.insert(key);
+                self.learn_ufrag(PeerId { conn: key, target: Target::Subscriber });
             }
             Err(why) => self.refuse(key, Refusal::Answer { offer_id }, why),
         }
         self.touch(PeerId { conn: key, target: Target::Subscriber });
+    }
+
+    /// After a negotiation: if it restarted ICE, checks will come under a new fragment.
+    fn learn_ufrag(&mut self, id: PeerId) {
+        let Some(conn) = self.conns.get_mut(&id.conn) else { return };
+        let slot = conn.slot(id.target);
+        let now = slot.peer.ufrag();
+        if now == ufrag(id) || slot.restarted_ufrag.as_ref() == Some(&now) {
+            return;
+        }
+        if let Some(before) = slot.restarted_ufrag.replace(now.clone()) {
+            self.restarted.remove(&before);
+        }
+        self.restarted.insert(now, id);
     }
 
     fn remote_candidate(&mut self, key: ConnKey, target: Target, candidate: &str) {
@@ -406,7 +434,7 @@ impl Shard {
         if !is_stun(datagram.contents) {
             return known;
         }
-        let Some(named) = peer_of_stun(datagram.contents) else { return known };
+        let Some(named) = self.peer_named_by(datagram.contents) else { return known };
         if known == Some(named) {
             return known;
         }
@@ -420,6 +448,12 @@ impl Shard {
         }
         self.by_address.insert(address, named);
         Some(named)
+    }
+
+    fn peer_named_by(&self, stun: &[u8]) -> Option<PeerId> {
+        let ours = stun_ufrag(stun)?;
+        crate::demux::parse_ufrag(ours)
+            .or_else(|| std::str::from_utf8(ours).ok().and_then(|ours| self.restarted.get(ours).copied()))
     }
 
     fn touch(&mut self, id: PeerId) {

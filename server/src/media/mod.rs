@@ -99,7 +99,7 @@ pub fn start(config: MediaConfig, shards: usize, events: Sender<Event>) -> io::R
     }
     let inner = Arc::new_cyclic(|weak: &std::sync::Weak<Inner>| {
         let weak = weak.clone();
-        let deliver: tcp::Deliver = Arc::new(move |peer: PeerId, source, frame| {
+        let deliver: tcp::Deliver = Arc::new(move |peer: Option<PeerId>, source, frame| {
             weak.upgrade().is_some_and(|inner| inner.deliver_tcp(peer, source, frame))
         });
         let tcp_task = tcp_listener.map(|listener| tokio::spawn(tcp::serve(listener, tcp.clone(), deliver)));
@@ -157,9 +157,15 @@ impl Inner {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn deliver_tcp(&self, peer: PeerId, source: SocketAddr, frame: Vec<u8>) -> bool {
-        let shard = self.lock().conns.get(&peer.conn).copied();
-        shard.is_some_and(|shard| self.shards[shard].deliver_tcp(source, frame))
+    fn deliver_tcp(&self, peer: Option<PeerId>, source: SocketAddr, frame: Vec<u8>) -> bool {
+        match peer {
+            Some(peer) => {
+                let shard = self.lock().conns.get(&peer.conn).copied();
+                shard.is_some_and(|shard| self.shards[shard].deliver_tcp(source, frame))
+            }
+            // ICE was restarted: only the shard that did it knows the name. The others drop what is not theirs.
+            None => self.shards.iter().fold(false, |taken, shard| shard.deliver_tcp(source, frame.clone()) | taken),
+        }
     }
 }
 
@@ -186,6 +192,7 @@ impl Routes {
             Command::SendData { to, .. } => to.iter().find_map(|conn| self.conns.get(conn).copied()),
             Command::PublisherOffer { conn, .. }
             | Command::SubscriberAnswer { conn, .. }
+            | Command::RestartIce { conn }
             | Command::RemoteCandidate { conn, .. }
             | Command::Subscribe { conn, .. }
             | Command::Unsubscribe { conn, .. }

@@ -243,8 +243,5 @@ impl ShardThread {
 }
 
 fn is_heavy(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Open { .. } | Command::PublisherOffer { .. } | Command::SubscriberAnswer { .. }
-    )
+    matches!(command, Command::Open { .. } | Command::PublisherOffer { .. } | Command::SubscriberAnswer { .. })
 }

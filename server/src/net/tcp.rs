@@ -1,7 +1,7 @@
 //! ICE-TCP: clients whose network lets no UDP through connect to one port, and every datagram travels behind its length in two
-//! bytes (RFC 4571). A connection must begin with an ICE check for a peer of ours, soon.
+//! bytes (RFC 4571). A connection must begin with an ICE check, soon; whether it is for a peer of ours, its shard decides.
 
-use lyceum_sfu::{PeerId, peer_of_stun};
+use lyceum_sfu::{PeerId, is_stun, peer_of_stun};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -23,8 +23,8 @@ const WAITING_FRAMES_MAX: usize = 512;
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 4_096;
 
-/// Where frames of one connection go.
-pub type Deliver = Arc<dyn Fn(PeerId, SocketAddr, Vec<u8>) -> bool + Send + Sync>;
+/// Where frames of one connection go, with the peer that its first check names, if the name can be read without the shard's help.
+pub type Deliver = Arc<dyn Fn(Option<PeerId>, SocketAddr, Vec<u8>) -> bool + Send + Sync>;
 
 /// The open connections, by the client's address.
 #[derive(Clone, Default)]
@@ -78,18 +78,15 @@ pub async fn serve(listener: TcpListener, connections: Connections, deliver: Del
     }
 }
 
-async fn carry(
-    stream: TcpStream,
-    source: SocketAddr,
-    connections: &Connections,
-    deliver: &Deliver,
-) -> io::Result<()> {
+async fn carry(stream: TcpStream, source: SocketAddr, connections: &Connections, deliver: &Deliver) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let source_canonical = SocketAddr::new(source.ip().to_canonical(), source.port());
     let (mut reader, mut writer) = stream.into_split();
     let first = timeout(FIRST_FRAME_WITHIN, read_frame(&mut reader)).await??;
-    let peer = peer_of_stun(&first)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the first frame is no ICE check for a peer here"))?;
+    if !is_stun(&first) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the first frame is no ICE check"));
+    }
+    let peer = peer_of_stun(&first);
     let (sender, mut waiting) = mpsc::channel::<Vec<u8>>(WAITING_FRAMES_MAX);
     connections.lock().insert(source_canonical, sender);
     let write = async {

@@ -98,7 +98,9 @@ impl Udp {
             Ok(count) => count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
             // A refusal by some client's machine (ICMP) is no fault of the socket: there may be more to read.
-            Err(error) => return error.kind() == ErrorKind::ConnectionRefused || error.kind() == ErrorKind::Interrupted,
+            Err(error) => {
+                return error.kind() == ErrorKind::ConnectionRefused || error.kind() == ErrorKind::Interrupted;
+            }
         };
         for (meta, buffer) in metas.iter().zip(&self.buffers).take(count) {
             let source = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
@@ -208,9 +210,6 @@ mod tests {
         while seen.is_empty() && Instant::now() < until {
             udp.receive(|source, local, bytes| seen.push((source, local, bytes.to_vec())));
         }
-        assert_eq!(
-            seen,
-            vec![(client.local_addr().expect("its address"), Some(address.ip()), b"hello".to_vec())]
-        );
+        assert_eq!(seen, vec![(client.local_addr().expect("its address"), Some(address.ip()), b"hello".to_vec())]);
     }
 }

@@ -225,6 +225,35 @@ impl Class {
         self.commands([Command::Close { conn: who }]);
     }
 
+    /// New addresses; nothing comes through until ICE has been restarted.
+    pub fn moves_to_another_network(&mut self, who: ConnKey) {
+        let person = self.people.get_mut(&who).expect("somebody");
+        for (rtc, address) in [
+            (&mut person.publisher, &mut person.publisher_address),
+            (&mut person.subscriber, &mut person.subscriber_address),
+        ] {
+            let old = Candidate::host(*address, "udp").expect("a candidate");
+            rtc.direct_api().invalidate_candidate(&old);
+            address.set_port(address.port() + 1);
+            rtc.add_local_candidate(Candidate::host(*address, "udp").expect("a candidate"));
+        }
+    }
+
+    /// What a LiveKit client and its server do when it resumes.
+    pub fn restarts_ice(&mut self, who: ConnKey) {
+        let person = self.people.get_mut(&who).expect("somebody");
+        let mut changes = person.publisher.sdp_api();
+        changes.ice_restart(true);
+        let (offer, pending) = changes.apply().expect("an offer");
+        person.pending = Some(pending);
+        person.offers += 1;
+        let offer_id = person.offers;
+        self.commands([
+            Command::RestartIce { conn: who },
+            Command::PublisherOffer { conn: who, offer_id, sdp: offer.to_sdp_string() },
+        ]);
+    }
+
     pub fn loses_percent(&mut self, percent: u64) {
         self.loss_percent = percent;
     }

@@ -199,3 +199,29 @@ fn a_track_announced_after_its_offer_is_still_found() {
     class.runs(Duration::from_secs(1));
     assert!(class.is_matched(renamed), "by kind, after a moment");
 }
+
+#[test]
+fn a_client_whose_network_changed_resumes_on_the_same_streams() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let voice = class.publishes_audio(ada);
+    let face = class.publishes_camera(ada);
+    class.subscribes(ben, voice);
+    class.subscribes(ben, face);
+    class.runs(Duration::from_secs(1));
+    for who in [ben, ada] {
+        class.moves_to_another_network(who);
+        class.runs(Duration::from_secs(1));
+        let before = class.received(ben, voice).len();
+        class.restarts_ice(who);
+        class.runs(Duration::from_secs(2));
+        assert!(class.received(ben, voice).len() > before + 50, "audio is back");
+    }
+    assert!(!class.events.iter().any(|event| matches!(event, Event::Disconnected { .. })));
+    let got = class.received(ben, face);
+    assert!(got.first().is_some_and(|first| first.seq < 65_536) && got.last().is_some_and(|last| last.seq < 65_536));
+    class.leaves(ada);
+    class.leaves(ben);
+    assert_eq!(class.shard.stats().addresses, 0);
+}
