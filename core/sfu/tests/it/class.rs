@@ -211,6 +211,10 @@ impl Class {
         }]);
     }
 
+    pub fn unsubscribes(&mut self, who: ConnKey, track: TrackKey) {
+        self.commands([Command::Unsubscribe { conn: who, track }]);
+    }
+
     pub fn resizes(&mut self, who: ConnKey, track: TrackKey, tile: VideoTile) {
         let wish = Wish { width: tile.0, height: tile.1, ..Wish::default() };
         self.commands([Command::SetWish { conn: who, track, wish }]);

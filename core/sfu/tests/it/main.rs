@@ -225,3 +225,21 @@ fn a_client_whose_network_changed_resumes_on_the_same_streams() {
     class.leaves(ben);
     assert_eq!(class.shard.stats().addresses, 0);
 }
+
+#[test]
+fn whoever_looks_away_and_back_sees_again() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let face = class.publishes_camera(ada);
+    for pause in [0, 10, 300] {
+        class.subscribes(ben, face);
+        class.runs(Duration::from_secs(1));
+        let before = class.received(ben, face).len();
+        class.runs(Duration::from_secs(1));
+        assert!(class.received(ben, face).len() > before + 20, "after a pause of {pause} ms");
+        class.unsubscribes(ben, face);
+        class.runs(Duration::from_millis(pause));
+    }
+    assert!(class.lines_of(ben) <= 2, "one line for the data channels, one for the picture: {}", class.lines_of(ben));
+}
