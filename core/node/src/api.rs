@@ -26,7 +26,7 @@ pub struct Join {
     pub auto_subscribe: bool,
     /// The client sends `track_setting` with sizes; until it does, a video track is paused.
     pub adaptive_stream: bool,
-    /// `reconnect=1` with this participant sid: the client wants to resume.
+    /// `reconnect=1` with this participant sid: the client wants to resume. It is told to join afresh.
     pub resume: Option<session::ConnectionId>,
     /// Full ICE for clients that need it (Firefox).
     pub full_ice: bool,
@@ -62,7 +62,7 @@ pub enum Input {
     Durable(session::Seq),
     /// The store refused an append. The node tells its clients to reconnect, and ends with [`Output::Closed`].
     StoreFailed,
-    /// An administrator removes a person.
+    /// An administrator removes a person. Unknown people are ignored; [`crate::Node::state`] says who is known.
     Remove {
         /// Who.
         person: session::PersonId,
@@ -81,7 +81,7 @@ pub enum Input {
 pub enum Output {
     /// Append to the log. Appends are in `seq` order; each is answered in time by [`Input::Durable`].
     Append(Vec<session::Event>),
-    /// Send a signal.
+    /// Send a signal. As with all outputs for a socket, drop it if the socket is gone.
     Signal {
         /// The socket.
         client: ClientId,
@@ -97,7 +97,8 @@ pub enum Output {
         /// The profile to sign.
         profile: Box<session::Profile>,
     },
-    /// Close a socket after everything before has been sent.
+    /// Close a socket (1000) after everything before has been sent. Nothing follows for it, and [`Input::SocketClosed`] for it
+    /// is ignored.
     CloseSocket {
         /// The socket.
         client: ClientId,
@@ -112,6 +113,6 @@ pub enum Output {
     },
     /// Tell the media shard.
     Media(sfu::Command),
-    /// The node has ended (session over, shut down, or store failed); drop it.
+    /// The node has ended (session over, shut down, or store failed); drop it. Nothing follows.
     Closed,
 }

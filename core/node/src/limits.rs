@@ -32,9 +32,7 @@ pub struct Limits {
     pub data_bytes: Rate,
     /// Events that may wait for the disk before the class refuses what can be refused.
     pub outstanding_events: u64,
-    /// Signals and media commands that may wait for the disk, likewise.
-    pub outstanding_effects: usize,
-    /// Bytes of the signals that may wait for the disk, likewise.
+    /// Bytes of the signals and media commands that may wait for the disk, likewise.
     pub outstanding_bytes: usize,
 }
 
@@ -54,9 +52,8 @@ impl Limits {
             signals: Rate { per_second: 100, burst: 500 },
             data_messages: Rate { per_second: 1_000, burst: 2_000 },
             data_bytes: Rate { per_second: 8_000_000, burst: 16_000_000 },
-            outstanding_events: 1_024,
-            outstanding_effects: 65_536,
-            outstanding_bytes: 64 * 1024 * 1024,
+            outstanding_events: 8_192,
+            outstanding_bytes: 128 * 1024 * 1024,
         }
     }
 }

@@ -29,6 +29,23 @@ pub(crate) enum Effect {
     Closed,
 }
 
+impl Effect {
+    /// Roughly what it takes in memory.
+    fn bytes(&self) -> usize {
+        const WITHOUT_CONTENT: usize = 256;
+        let content = match self {
+            Effect::Tell { to, response } => size_of_val(&to[..]) + response.encoded_len(),
+            Effect::Welcome { response, .. } => response.encoded_len(),
+            Effect::RefreshToken { profile, .. } => {
+                let attributes = profile.attributes.iter().map(|(key, value)| key.len() + value.0.len());
+                profile.name.0.len() + profile.metadata.0.len() + attributes.sum::<usize>()
+            }
+            Effect::Media(_) | Effect::Receive { .. } | Effect::Farewell { .. } | Effect::Closed => 0,
+        };
+        WITHOUT_CONTENT + content
+    }
+}
+
 /// The state, what is on disk of it, and what waits.
 pub(crate) struct Log {
     pub(crate) state: State,
@@ -51,10 +68,7 @@ impl Log {
 
     /// Lets an effect wait for everything that has happened so far.
     pub(crate) fn after(&mut self, effect: Effect) {
-        let bytes = match &effect {
-            Effect::Tell { response, .. } | Effect::Welcome { response, .. } => response.encoded_len(),
-            _ => 0,
-        };
+        let bytes = effect.bytes();
         self.held_bytes += bytes;
         self.held.push_back(Held { gate: self.state.seq, bytes, effect });
     }

@@ -64,10 +64,14 @@ pub struct Stats {
     pub clients: usize,
     /// Announced and published tracks at the moment.
     pub tracks: usize,
+    /// Tracks that clients receive, or have settings for, at the moment, counted for each client.
+    pub views: usize,
     /// Events that wait for the disk at the moment.
     pub outstanding_events: u64,
     /// Signals and media commands that wait for the disk at the moment.
     pub outstanding_effects: usize,
+    /// Their bytes, roughly.
+    pub outstanding_bytes: usize,
     /// Joins that were refused.
     pub refused_joins: u64,
     /// Signals that could not be used: malformed, not permitted, or naming something unknown.
@@ -164,8 +168,10 @@ impl Node {
         Stats {
             clients: self.clients.len(),
             tracks: self.tracks.len(),
+            views: self.clients.iter().map(|client| client.views.len()).sum(),
             outstanding_events: self.log.outstanding_events(),
             outstanding_effects: self.log.outstanding_effects(),
+            outstanding_bytes: self.log.outstanding_bytes(),
             ..self.stats
         }
     }
@@ -217,7 +223,6 @@ impl Node {
     pub(crate) fn is_behind(&self) -> bool {
         let limits = &self.config.limits;
         self.log.outstanding_events() >= limits.outstanding_events
-            || self.log.outstanding_effects() >= limits.outstanding_effects
             || self.log.outstanding_bytes() >= limits.outstanding_bytes
     }
 

@@ -73,12 +73,8 @@ impl Roster {
         let own: Vec<_> =
             own.map(|publication| wire::track_info(publication, tracks.get(&publication.track))).collect();
         let client = seat.client.and_then(|client| clients.get(client));
-        let mut attributes: std::collections::HashMap<_, _> = profile
-            .attributes
-            .iter()
-            .filter(|(key, _)| !key.starts_with(wire::OWN_ATTRIBUTES))
-            .map(|(key, value)| (key.clone(), value.0.clone()))
-            .collect();
+        let mut attributes: std::collections::HashMap<_, _> =
+            profile.attributes.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect();
         attributes.insert(wire::ROLE_ATTRIBUTE.to_owned(), wire::role_name(profile.role).to_owned());
         if matches!(known.presence, Presence::Reconnecting { .. }) {
             attributes.insert(wire::PRESENCE_ATTRIBUTE.to_owned(), "reconnecting".to_owned());

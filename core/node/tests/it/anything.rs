@@ -94,6 +94,7 @@ proptest! {
             let stats = class.node.stats();
             prop_assert!(stats.outstanding_events <= 20 + 4 * 12, "{stats:?}");
             prop_assert!(stats.tracks <= 4 * stats.clients, "{stats:?}");
+            prop_assert!(stats.views <= stats.tracks * stats.clients, "{stats:?}");
         }
         class.disk.slow = false;
         while !class.disk.waiting.is_empty() {

@@ -178,3 +178,20 @@ fn when_the_disk_is_far_behind_what_can_be_refused_is_refused() {
     assert!(seen.tracks.iter().any(|known| known.sid == track.0 && known.muted));
     assert!(seen.tracks.iter().any(|known| known.sid == announced.0));
 }
+
+#[test]
+fn bytes_that_wait_for_the_disk_are_bounded() {
+    let limits = Limits { outstanding_bytes: 4 * 1024 * 1024, ..Limits::standard() };
+    let mut class = Class::with(|config| config.limits = limits);
+    let ada = class.joins("ada");
+    class.disk_is_slow();
+    for number in 0..100 {
+        let metadata = format!("{number}{}", "x".repeat(500_000));
+        class.says(ada, Ask::UpdateMetadata(proto::UpdateParticipantMetadata { metadata, ..Default::default() }));
+    }
+    let stats = class.node.stats();
+    assert!(stats.outstanding_bytes < 5 * 1024 * 1024 + 1024, "{stats:?}");
+    assert!(stats.refused_signals > 90, "{stats:?}");
+    class.disk_catches_up();
+    assert_eq!(class.node.stats().outstanding_bytes, 0);
+}
