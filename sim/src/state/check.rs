@@ -24,7 +24,7 @@ impl World {
             _ => return,
         };
         let unfounded = told::unfounded(&said, &self.on_disk);
-        assert!(unfounded.is_empty(), "said before it was durable: {unfounded:?} in {output:?}\n{}", self.story());
+        assert!(unfounded.is_empty(), "said before it was durable: {unfounded:?} in {output:?}");
         self.told.extend(said);
     }
 
@@ -32,23 +32,23 @@ impl World {
         let mut survives = std::collections::BTreeSet::new();
         self.log().iter().for_each(|event| survives.extend(told::facts_of(event)));
         let lost: Vec<&String> = self.told.difference(&survives).collect();
-        assert!(lost.is_empty(), "people were told, and the crash undid it: {lost:?}\n{}", self.story());
+        assert!(lost.is_empty(), "people were told, and the crash undid it: {lost:?}");
     }
 
     /// A class that has closed keeps no media and no socket.
     pub(super) fn nothing_is_left_open(&self) {
         let (conns, tracks) = self.media.open();
-        assert!(conns.is_empty() && tracks.is_empty(), "left in the media: {conns:?} {tracks:?}\n{}", self.story());
+        assert!(conns.is_empty() && tracks.is_empty(), "left in the media: {conns:?} {tracks:?}");
         let left: Vec<_> = self.links.iter().filter(|(_, link)| link.arrived).map(|(client, _)| client).collect();
-        assert!(left.is_empty(), "sockets left open: {left:?}\n{}", self.story());
+        assert!(left.is_empty(), "sockets left open: {left:?}");
     }
 
     /// Lets the world go on until nothing is on its way any more; then everybody must see the same class.
     pub fn settles(&mut self) {
         let begun_ms = self.now_ms;
         while self.is_moving() {
-            let story = || format!("still moving: {:?}\n{}", self.queue.values().collect::<Vec<_>>(), self.story());
-            assert!(self.now_ms - begun_ms < SETTLES_WITHIN_MS, "{}", story());
+            let moving = || self.queue.values().collect::<Vec<_>>();
+            assert!(self.now_ms - begun_ms < SETTLES_WITHIN_MS, "still moving: {:?}", moving());
             self.runs_for(100);
         }
         self.everybody_agrees();
@@ -74,26 +74,25 @@ impl World {
     /// Every roster is the log's, every tab that wants to be in is in, and media goes to whom it should.
     pub fn everybody_agrees(&self) {
         let Some(node) = &self.node else {
-            assert!(self.tabs.iter().all(|tab| tab.socket.is_none()), "a tab talks to nobody\n{}", self.story());
+            assert!(self.tabs.iter().all(|tab| tab.socket.is_none()), "a tab talks to nobody");
             return;
         };
         let state = self.sessions.last().map(Disk::fold).unwrap_or_default();
-        assert_eq!(*node.state(), state, "the node and the disk disagree\n{}", self.story());
+        assert_eq!(*node.state(), state, "the node and the disk disagree");
         reads_well(self.log());
         for tab in self.tabs.iter().filter(|tab| tab.wants_in) {
-            let context = || format!("{}\n{}", tab.person, self.story());
-            assert!(tab.sid.is_some(), "wants to be in and is not: {}", context());
-            assert_eq!(tab.roster_in_short(), roster_for(&tab.person, &state), "of {}", context());
+            assert!(tab.sid.is_some(), "wants to be in and is not: {}", tab.person);
+            assert_eq!(tab.roster_in_short(), roster_for(&tab.person, &state), "of {}", tab.person);
             let me = tab.myself.as_ref().map(|me| me.name.as_str());
             let known = &state.participants[&PersonId::from(tab.person.as_str())];
-            assert_eq!(me, Some(known.profile.name.0.as_str()), "the own name: {}", context());
+            assert_eq!(me, Some(known.profile.name.0.as_str()), "the own name: {}", tab.person);
 
             let connection = known.connections.keys().next().map(|connection| connection.0.as_str());
-            assert_eq!(connection, tab.sid.as_deref(), "the connection of {}", context());
+            assert_eq!(connection, tab.sid.as_deref(), "the connection of {}", tab.person);
             let own = state.tracks.values().filter(|track| track.person.0 == tab.person);
             let own: BTreeMap<&str, bool> = own.map(|track| (track.track.0.as_str(), track.muted)).collect();
             let mine = tab.tracks.iter().map(|track| (track.sid.as_deref().unwrap_or("no sid"), track.muted));
-            assert_eq!(own, mine.collect(), "own tracks of {}", context());
+            assert_eq!(own, mine.collect(), "own tracks of {}", tab.person);
 
             let is_hidden =
                 |person| state.participants.get(person).is_some_and(|known| known.profile.permission.hidden);
@@ -102,23 +101,27 @@ impl World {
             let mut others: Vec<String> = others.map(|track| track.track.0.clone()).collect();
             others.sort();
             let received = tab.socket.map(|client| self.media.received_by(ConnKey(client.0))).unwrap_or_default();
-            assert_eq!(others, received, "media to {}", context());
-            assert!(tab.receives.iter().eq(&others), "offered to {}", context());
+            assert_eq!(others, received, "media to {}", tab.person);
+            assert!(tab.receives.iter().eq(&others), "offered to {}", tab.person);
         }
         let online = state.participants.values().filter(|known| known.presence == Presence::Online).count();
         let here = self.tabs.iter().filter(|tab| tab.sid.is_some()).count();
-        assert_eq!(online, here, "people online in the log, and tabs in the class\n{}", self.story());
+        assert_eq!(online, here, "people online in the log, and tabs in the class");
         let (conns, _) = self.media.open();
-        assert_eq!(conns.len(), here, "media connections and tabs in the class\n{}", self.story());
-        assert_eq!(node.stats().clients, here, "sockets that the node knows\n{}", self.story());
-        assert_eq!(node.stats().outstanding_effects, 0, "held back for nothing\n{}", self.story());
+        assert_eq!(conns.len(), here, "media connections and tabs in the class");
+        assert_eq!(node.stats().clients, here, "sockets that the node knows");
+        assert_eq!(node.stats().outstanding_effects, 0, "held back for nothing");
     }
+}
 
-    /// The last lines of the trace, for the message of a failure; `SIM_STORY` says how many.
-    pub(super) fn story(&self) -> String {
-        let lines = std::env::var("SIM_STORY").ok().and_then(|lines| lines.parse().ok()).unwrap_or(60);
-        let from = self.trace.len().saturating_sub(lines);
-        format!("at {} ms\n{}", self.now_ms - START_MS, self.trace[from..].join("\n"))
+/// A world that fails tells how it came to that: the last lines of its trace; `SIM_STORY` says how many.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let lines = std::env::var("SIM_STORY").ok().and_then(|lines| lines.parse().ok()).unwrap_or(60);
+            let from = self.trace.len().saturating_sub(lines);
+            println!("at {} ms\n{}", self.now_ms - START_MS, self.trace[from..].join("\n"));
+        }
     }
 }
 

@@ -238,7 +238,7 @@ impl Learner {
         says(Ask::Offer(describes("offer", lines.collect(), self.offer_id)))
     }
 
-    /// A client drops what is older than what it knows, unless the sid is another.
+    /// Takes in how somebody looks now.
     fn sees(&mut self, info: proto::ParticipantInfo) {
         self.known_tracks.extend(info.tracks.iter().map(|track| track.sid.clone()));
         let (identity, state) = (info.identity.clone(), info.state());
@@ -261,9 +261,11 @@ impl Learner {
             if known.is_some() {
                 self.roster.remove(&identity);
             }
-        } else if known.is_none_or(|known| known.version <= seen.version) {
-            self.roster.insert(identity, seen);
+            return;
         }
+        let is_newer = known.is_none_or(|known| known.version < seen.version || *known == seen);
+        assert!(is_newer, "clients drop a change that has no higher version: {known:?} to {seen:?}");
+        self.roster.insert(identity, seen);
     }
 }
 

@@ -96,6 +96,11 @@ impl FakeMedia {
                 let there = to.into_iter().filter(|conn| self.conns.contains_key(conn));
                 out.extend(there.map(|conn| FromMedia::Data { conn, bytes: bytes.clone() }));
             }
+            Command::RestartIce { conn } => {
+                if let Some(known) = self.conns.get_mut(&conn) {
+                    known.owes_offer = true;
+                }
+            }
             Command::SetWish { .. } | Command::RemoteCandidate { .. } => {}
         }
         self.offers(&mut out);

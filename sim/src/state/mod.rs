@@ -28,6 +28,8 @@ pub struct Tab(usize);
 /// One server with one Room, the tabs that use it, and everything between them.
 pub struct World {
     now_ms: u64,
+    /// How far the server's clock is ahead of the world's.
+    clock_ahead_ms: i64,
     rng: fastrand::Rng,
     queue: BTreeMap<(u64, u64), Happening>,
     serial: u64,
@@ -46,6 +48,7 @@ pub struct World {
     told: BTreeSet<String>,
     removed: BTreeSet<String>,
     disk_latency_ms: std::ops::Range<u64>,
+    store_fails: bool,
 }
 
 /// A socket between a tab and the server. Messages keep their order in each direction.
@@ -114,6 +117,7 @@ impl World {
     pub fn new(seed: u64, policy: Policy) -> Self {
         let mut world = Self {
             now_ms: START_MS,
+            clock_ahead_ms: 0,
             rng: fastrand::Rng::with_seed(seed),
             queue: BTreeMap::new(),
             serial: 0,
@@ -132,6 +136,7 @@ impl World {
             told: BTreeSet::new(),
             removed: BTreeSet::new(),
             disk_latency_ms: 1..20,
+            store_fails: false,
         };
         world.later(HEARTBEAT_EVERY_MS, Happening::Heartbeat);
         world
@@ -164,9 +169,9 @@ impl World {
         self.sessions.last().map_or(&[], Disk::durable)
     }
 
-    /// What the clock says.
+    /// What the server's clock says.
     pub fn now(&self) -> UnixMs {
-        UnixMs(self.now_ms)
+        UnixMs(self.now_ms.saturating_add_signed(self.clock_ahead_ms))
     }
 
     /// The class as the durable log has it.
@@ -213,7 +218,8 @@ impl World {
         let mut timeouts_at_once = 0;
         loop {
             let happening = self.queue.first_key_value().map(|((at, _), _)| *at);
-            let timer = self.node.as_ref().and_then(Node::poll_timeout).map(|(at, _)| at.0.max(self.now_ms));
+            let timer = self.poll_node().map(|(at, _)| at.0.saturating_add_signed(-self.clock_ahead_ms));
+            let timer = timer.map(|at_ms| at_ms.max(self.now_ms));
             let Some(next) = happening.into_iter().chain(timer).min().filter(|next| *next <= until) else { break };
             if next > self.now_ms {
                 timeouts_at_once = 0;
@@ -282,6 +288,21 @@ impl World {
         }
     }
 
+    /// The computer is switched off: nobody says goodbye, nothing comes back, and the server has only the silence to go by.
+    pub fn falls_silent(&mut self, tab: Tab) {
+        let client = self.tabs[tab.0].socket;
+        if let Some(link) = client.and_then(|client| self.links.get_mut(&client)) {
+            link.dead = true;
+        }
+        self.tabs[tab.0].wants_in = false;
+        self.tabs[tab.0].loses_socket();
+    }
+
+    /// Somebody sets the server's clock.
+    pub fn sets_clock_ahead(&mut self, ahead_ms: i64) {
+        self.clock_ahead_ms = ahead_ms;
+    }
+
     /// Publishes a track whenever the tab is in the class.
     pub fn publishes(&mut self, tab: Tab, source: proto::TrackSource, muted: bool) -> String {
         self.serial += 1;
@@ -336,24 +357,20 @@ impl World {
         self.later(for_ms, Happening::ServerStarts);
     }
 
-    /// The store refuses an append.
+    /// The store refuses the next append, and what it had not written by then.
     pub fn store_fails(&mut self) {
-        let written = self.sessions.last().map_or(0, Disk::at_risk);
-        let written = self.rng.usize(0..=written);
-        self.learn_disk(|disk| disk.crashes(written).to_vec());
-        self.node_gets(Input::StoreFailed);
+        self.store_fails = self.node.is_some();
     }
 
     /// The server is killed, and started again after a while. Some of what was on its way to the disk got there.
     pub fn crashes(&mut self, for_ms: u64) {
         self.notes("the server is killed".to_owned());
         self.up = false;
+        self.store_fails = false;
         self.incarnation += 1;
         self.node = None;
         self.media.crashes();
-        let written = self.sessions.last().map_or(0, Disk::at_risk);
-        let written = self.rng.usize(0..=written);
-        self.learn_disk(|disk| disk.crashes(written).to_vec());
+        self.loses_appends();
         self.nothing_told_is_lost();
         for (client, _) in std::mem::take(&mut self.links) {
             let after_ms = self.rng.u64(1..3_000);
@@ -435,13 +452,17 @@ impl World {
                 if let Input::Durable(seq) = &*input {
                     self.learn_disk(|disk| disk.synced(*seq).to_vec());
                 }
+                if *input == Input::StoreFailed {
+                    self.loses_appends();
+                }
                 self.node_gets(*input);
             }
             Happening::Heartbeat => {
+                let now = self.now();
                 if self.node.is_some()
                     && let Some(disk) = self.sessions.last_mut()
                 {
-                    disk.heartbeat = UnixMs(self.now_ms);
+                    disk.heartbeat = now;
                 }
                 self.later(HEARTBEAT_EVERY_MS, Happening::Heartbeat);
             }
@@ -475,8 +496,9 @@ impl World {
     }
 
     fn node_gets(&mut self, input: Input) {
+        let now = self.now();
         let Some(node) = &mut self.node else { return };
-        node.handle(UnixMs(self.now_ms), input);
+        node.handle(now, input);
         let outputs: Vec<Output> = std::iter::from_fn(|| node.poll_output()).collect();
         for output in outputs {
             self.notes_output(&output);
@@ -490,6 +512,10 @@ impl World {
         match output {
             Output::Append(events) => {
                 let latency_ms = self.rng.u64(self.disk_latency_ms.clone());
+                if self.store_fails {
+                    let input = Box::new(Input::StoreFailed);
+                    return self.later(latency_ms, Happening::NodeGets { incarnation, input });
+                }
                 let now_ms = self.now_ms;
                 let Some(disk) = self.sessions.last_mut() else { return };
                 let (at_ms, seq) = disk.append(&events, now_ms, latency_ms);
@@ -526,6 +552,7 @@ impl World {
             }
             Output::Closed => {
                 self.node = None;
+                self.store_fails = false;
                 self.incarnation += 1;
                 self.nothing_is_left_open();
             }
@@ -541,7 +568,7 @@ impl World {
         let free = Link {
             to_server_free_ms: now_ms,
             to_tab_free_ms: now_ms,
-            last_heard: UnixMs(now_ms),
+            last_heard: self.now(),
             arrived: false,
             dead: false,
         };
@@ -599,7 +626,7 @@ impl World {
     }
 
     fn hears(&mut self, client: ClientId) -> bool {
-        let now = UnixMs(self.now_ms);
+        let now = self.now();
         self.links.get_mut(&client).map(|link| link.last_heard = now).is_some()
     }
 
@@ -620,6 +647,13 @@ impl World {
     fn later(&mut self, after_ms: u64, happening: Happening) {
         self.serial += 1;
         self.queue.insert((self.now_ms + after_ms, self.serial), happening);
+    }
+
+    /// Some of what was on its way to the disk got there.
+    fn loses_appends(&mut self) {
+        let at_risk = self.sessions.last().map_or(0, Disk::at_risk);
+        let written = self.rng.usize(0..=at_risk);
+        self.learn_disk(|disk| disk.crashes(written).to_vec());
     }
 
     fn learn_disk(&mut self, reach: impl FnOnce(&mut Disk) -> Vec<lyceum_session::Event>) {

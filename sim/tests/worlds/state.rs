@@ -5,8 +5,10 @@ use lyceum_session::{Policy, Presence};
 use lyceum_sim::state::{Tab, World, random};
 use std::collections::BTreeMap;
 
-/// Seeds that gate. Those after the first line found something once.
-const SEEDS: &[u64] = &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+/// Seeds that gate.
+const SEEDS: std::ops::Range<u64> = 1..61;
+/// Seeds beyond those that found something once.
+const FOUND: &[u64] = &[];
 
 #[test]
 fn in_every_seeded_world_everybody_agrees_and_nothing_told_is_lost() {
@@ -29,7 +31,9 @@ fn the_same_seed_is_the_same_world_line_by_line() {
 
 fn seeds() -> Vec<u64> {
     let range = std::env::var("SIM_SEEDS").ok();
-    let Some((from, to)) = range.as_deref().and_then(|range| range.split_once("..")) else { return SEEDS.to_vec() };
+    let Some((from, to)) = range.as_deref().and_then(|range| range.split_once("..")) else {
+        return SEEDS.chain(FOUND.iter().copied()).collect();
+    };
     let number = |text: &str| text.trim().parse::<u64>().expect("SIM_SEEDS is like 100..200");
     (number(from)..number(to)).collect()
 }
@@ -67,6 +71,19 @@ fn whoever_does_not_come_back_is_gone_after_the_grace_but_keeps_the_name() {
     class.world.settles();
     assert_eq!(class.world.sees(class.tabs["teacher"]).roster["ann"].name, "Ann B.");
     assert_eq!(class.log_has("participant.admitted"), 2, "the seat was kept");
+}
+
+#[test]
+fn a_computer_that_is_switched_off_is_noticed_by_its_silence() {
+    let mut class = Class::of(&["teacher", "ann"]);
+    class.world.runs_for(10_000);
+    let off_at = class.world.now();
+    class.world.falls_silent(class.tabs["ann"]);
+    class.until(|class| class.world.sees_reconnecting(class.tabs["teacher"], "ann") == Some(true));
+    let Presence::Reconnecting { last_seen, .. } = class.world.class().participants[&"ann".into()].presence else {
+        panic!("ann is reconnecting")
+    };
+    assert!(last_seen <= off_at && last_seen.plus(6_000) >= off_at, "not counted for the time of the silence");
 }
 
 #[test]
@@ -181,7 +198,13 @@ fn a_full_class_lets_somebody_in_when_a_place_is_free() {
 fn when_the_disk_refuses_everybody_is_sent_to_come_back_and_the_class_goes_on() {
     let mut class = Class::of(&["teacher", "ann"]);
     class.world.store_fails();
+    class.world.renames_to(class.tabs["ann"], "Ann B.");
     class.world.settles();
+    assert_eq!(
+        class.world.sees(class.tabs["teacher"]).roster["ann"].name,
+        "ANN",
+        "what was not stored has not happened"
+    );
     assert_eq!(class.world.sees(class.tabs["ann"]).sent_away, [DisconnectReason::ServerShutdown]);
     assert_eq!(class.world.sessions(), 1);
 }
