@@ -1,5 +1,6 @@
 //! The REST interface under `/api`. `docs/api/openapi.json` describes it; a test holds both against each other.
 
+mod events;
 mod invites;
 mod rooms;
 
@@ -22,6 +23,8 @@ pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/rooms", post(rooms::create).get(rooms::list))
+        .route("/v1/sessions", get(events::sessions))
+        .route("/v1/sessions/{id}/events", get(events::events))
         .route("/v1/invites/accept", post(invites::accept))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

@@ -199,6 +199,12 @@ impl Store {
         self.submit(Work::Erase { tenant, person })
     }
 
+    /// Resolves when a small write of its own is durable, and with it the fate of everything that was in line before is decided.
+    /// Tells whether the store can be written; and what is read afterwards lacks nothing of what was appended before.
+    pub fn probe(&self) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+        self.submit(Work::Probe)
+    }
+
     /// Resolves at once, or, while much is waiting to be stored, when there is room again.
     pub async fn ready(&self) {
         self.shared.queue.short().await;

@@ -17,6 +17,7 @@ pub(super) enum Work {
     Append { tenant: TenantId, session: SessionId, events: Vec<Event> },
     Heartbeat { sessions: Vec<(TenantId, SessionId)>, at: UnixMs },
     UpsertRoom(Room),
+    Probe,
     Erase { tenant: TenantId, person: PersonId },
 }
 
@@ -149,7 +150,7 @@ impl Work {
             Work::Append { events, .. } => events.iter().map(|event| RECORD + text_bytes(&event.fact)).sum(),
             Work::Heartbeat { sessions, .. } => sessions.len() * RECORD / 4,
             Work::UpsertRoom(room) => RECORD + room.metadata.len(),
-            Work::Erase { .. } => RECORD,
+            Work::Probe | Work::Erase { .. } => RECORD,
         }
     }
 }

@@ -78,6 +78,7 @@ impl Reader {
             )
             .map_err(sqlite)?;
         // A seq that SQLite cannot hold is after every event.
+        let mut expected = from.max(Seq(1));
         let Ok(from) = i64::try_from(from.0) else { return Ok(Vec::new()) };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut rows = query.query(params![tenant.0, session.0, from, limit]).map_err(sqlite)?;
@@ -85,6 +86,11 @@ impl Reader {
         while let Some(row) = rows.next().map_err(sqlite)? {
             let seq = Seq(row.get(0).map_err(sqlite)?);
             let json: String = row.get(1).map_err(sqlite)?;
+            if seq != expected {
+                let detail = format!("event {expected} of session {session} is missing");
+                return Err(StoreError::Corrupt { file: SESSIONS.name, detail });
+            }
+            expected = seq.next();
             let mut event = parse(session, seq, &json)?;
             keys::open(&self.keys, &mut ring, tenant, session, &mut event)?;
             events.push(event);

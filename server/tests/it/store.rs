@@ -123,6 +123,24 @@ async fn all_that_waits_is_one_transaction() {
 }
 
 #[tokio::test]
+async fn a_probe_is_a_write_and_comes_after_all_that_waits() {
+    let school = School::new();
+    let store = school.open();
+    let busy = Busy::hold(&school);
+    let log = class("RM_1", &["Ada"]);
+    drop(append(&store, "RM_1", &log));
+    let mut probe = Box::pin(store.probe());
+    assert!(probe.as_mut().now_or_never().is_none());
+    busy.release();
+    assert_eq!(probe.await, Ok(()));
+    assert_eq!(read(&store, "RM_1").await, log);
+
+    let before = school.wal();
+    store.probe().await.unwrap();
+    assert!(school.wal() > before, "a probe that writes nothing proves nothing");
+}
+
+#[tokio::test]
 async fn who_never_waits_is_refused_before_memory_runs_out() {
     let school = School::new();
     let store = school.open();
@@ -235,6 +253,17 @@ async fn a_text_that_was_moved_to_another_place_does_not_open() {
     assert!(store.read(tenant(), "RM_1".into(), Seq(1), 10).await.is_ok());
     let error = store.read(tenant(), "RM_2".into(), Seq(1), 10).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_log_with_a_hole_is_not_passed_off_as_whole() {
+    let school = School::with_a_class().await;
+    let hole = "DELETE FROM events WHERE session = 'RM_1' AND seq = 3";
+    assert_eq!(school.sql("sessions.sqlite").execute(hole, []), Ok(1));
+    let store = school.open();
+    let error = store.read(tenant(), "RM_1".into(), Seq(1), 10).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Corrupt { detail, .. } if detail.contains("event 3")), "{error}");
+    assert!(store.read(tenant(), "RM_1".into(), Seq(4), 10).await.is_ok());
 }
 
 // ---- sessions, rooms, followers ------------------------------------------------------------------------------------
@@ -619,6 +648,11 @@ impl School {
 
     fn open(&self) -> Store {
         Store::open(self.data()).unwrap()
+    }
+
+    /// Bytes in the write-ahead log of sessions.
+    fn wal(&self) -> u64 {
+        std::fs::metadata(self.data().join("sessions.sqlite-wal")).unwrap().len()
     }
 
     /// A way around the store, into one of its files.
