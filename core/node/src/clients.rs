@@ -79,7 +79,7 @@ impl Client {
     }
 
     pub(crate) fn conn(&self) -> sfu::ConnKey {
-        conn(self.id)
+        media_of(self.id)
     }
 
     pub(crate) fn is_welcome(&self) -> bool {
@@ -97,7 +97,7 @@ impl Client {
 }
 
 /// The media of a client has the client's own number.
-pub(crate) fn conn(client: ClientId) -> sfu::ConnKey {
+pub(crate) fn media_of(client: ClientId) -> sfu::ConnKey {
     sfu::ConnKey(client.0)
 }
 

@@ -151,7 +151,7 @@ impl Node {
         client.token_refresh_at = self.now.plus(self.config.token_refresh_interval_ms);
         let full_ice = client.full_ice;
         self.tell(id, response.clone());
-        self.tell_media(sfu::Command::Open { conn: clients::conn(id), group: self.config.group, full_ice });
+        self.tell_media(sfu::Command::Open { conn: clients::media_of(id), group: self.config.group, full_ice });
     }
 
     /// A client says goodbye.
@@ -183,7 +183,7 @@ impl Node {
     }
 
     pub(crate) fn close_client(&mut self, id: ClientId) {
-        self.tell_media(sfu::Command::Close { conn: clients::conn(id) });
+        self.tell_media(sfu::Command::Close { conn: clients::media_of(id) });
         self.give(Output::CloseSocket { client: id });
     }
 

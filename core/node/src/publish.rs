@@ -2,6 +2,7 @@
 //! on the media at once; the news of it waits for the log.
 
 use crate::api::ClientId;
+use crate::clients::media_of;
 use crate::limits::longer_than;
 use crate::node::Node;
 use crate::tracks::{Stage, Track};
@@ -70,7 +71,7 @@ impl Node {
             stage: Stage::Announced,
             received: false,
         });
-        self.tell_media(sfu::Command::ExpectTrack { conn: crate::clients::conn(id), spec });
+        self.tell_media(sfu::Command::ExpectTrack { conn: media_of(id), spec });
         self.tell_track_published(id, &track);
     }
 
@@ -115,7 +116,7 @@ impl Node {
     ) {
         let Some(id) = self.tracks.id_of(key).cloned() else { return };
         let Some(track) = self.tracks.get_mut(&id) else { return };
-        if crate::clients::conn(track.owner) != conn {
+        if media_of(track.owner) != conn {
             return;
         }
         track.mid = mid;
@@ -154,7 +155,7 @@ impl Node {
     /// The publisher took the track out of its offer.
     pub(crate) fn track_ended(&mut self, conn: sfu::ConnKey, key: sfu::TrackKey) {
         let Some(id) = self.tracks.id_of(key).cloned() else { return };
-        let Some(track) = self.tracks.get(&id).filter(|track| crate::clients::conn(track.owner) == conn) else {
+        let Some(track) = self.tracks.get(&id).filter(|track| media_of(track.owner) == conn) else {
             return;
         };
         if track.stage != Stage::Published {

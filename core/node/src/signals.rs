@@ -1,6 +1,7 @@
 //! What a client may say, one arm per message, and how it is told that something it said could not be used.
 
 use crate::api::ClientId;
+use crate::clients::media_of;
 use crate::node::{Node, Phase};
 use crate::wire;
 use livekit_protocol as proto;
@@ -95,7 +96,7 @@ impl Node {
             self.refuse(id, Reason::LimitExceeded, "the offer is too long", None);
             return;
         }
-        let conn = crate::clients::conn(id);
+        let conn = media_of(id);
         self.tell_media(sfu::Command::PublisherOffer { conn, offer_id: offer.id, sdp: offer.sdp });
     }
 
@@ -104,7 +105,7 @@ impl Node {
             self.refuse(id, Reason::LimitExceeded, "the answer is too long", None);
             return;
         }
-        let conn = crate::clients::conn(id);
+        let conn = media_of(id);
         self.tell_media(sfu::Command::SubscriberAnswer { conn, offer_id: answer.id, sdp: answer.sdp });
     }
 

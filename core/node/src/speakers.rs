@@ -52,12 +52,12 @@ impl Node {
         let until = self.now.plus(duration_ms);
         let Some(client) = self.clients.get_mut(id) else { return };
         client.pretends_to_speak_until = Some(until);
-        self.speakers(&[SpeakerLevel { conn: clients::conn(id), level: 0.9, active: true }]);
+        self.speakers(&[SpeakerLevel { conn: clients::media_of(id), level: 0.9, active: true }]);
     }
 
     pub(crate) fn stop_pretending_to_speak(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(id) else { return };
         client.pretends_to_speak_until = None;
-        self.speakers(&[SpeakerLevel { conn: clients::conn(id), level: 0.0, active: false }]);
+        self.speakers(&[SpeakerLevel { conn: clients::media_of(id), level: 0.0, active: false }]);
     }
 }

@@ -2,6 +2,7 @@
 //! track, since clients drop media of tracks that they do not know.
 
 use crate::api::ClientId;
+use crate::clients::media_of;
 use crate::log::Effect;
 use crate::node::Node;
 use crate::publish::LOG_IS_BEHIND;
@@ -95,7 +96,7 @@ impl Node {
         let view =
             client.views.entry(track.clone()).or_insert(crate::clients::View { subscribed: false, wish: first_wish });
         view.subscribed = true;
-        let (conn, wish) = (crate::clients::conn(id), view.wish);
+        let (conn, wish) = (media_of(id), view.wish);
         let track_id = track.0.clone();
         let command = sfu::Command::Subscribe { conn, track: key, stream_id, track_id, wish };
         self.log.after(Effect::Receive { client: id, command });
@@ -112,7 +113,7 @@ impl Node {
         let Some(view) = client.views.get_mut(track).filter(|view| view.subscribed) else { return };
         view.subscribed = false;
         let Some(known) = self.tracks.get(track) else { return };
-        let conn = crate::clients::conn(id);
+        let conn = media_of(id);
         let command = sfu::Command::Unsubscribe { conn, track: known.key };
         self.log.after(Effect::Receive { client: id, command });
     }
@@ -157,7 +158,7 @@ impl Node {
         }
         let Some(known) = self.tracks.get(track) else { return };
         // Behind the subscription, which may still wait for the log.
-        let conn = crate::clients::conn(id);
+        let conn = media_of(id);
         let command = sfu::Command::SetWish { conn, track: known.key, wish };
         self.log.after(Effect::Receive { client: id, command });
     }

@@ -198,7 +198,7 @@ pub(crate) fn track_info(publication: &Publication, track: Option<&Track>) -> pr
     }
 }
 
-/// The track ids of a `mid_to_track_id`.
+/// An offer or an answer, without the tracks of its m-lines.
 pub(crate) fn session_description(kind: &str, sdp: String, id: u32) -> proto::SessionDescription {
     proto::SessionDescription { r#type: kind.to_owned(), sdp, id, ..Default::default() }
 }

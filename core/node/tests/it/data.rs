@@ -148,6 +148,16 @@ fn only_an_agent_may_write_down_the_words_of_another() {
 }
 
 #[test]
+fn who_is_not_welcome_yet_is_sent_nothing() {
+    let mut class = Class::new();
+    let (ada, ben) = (class.joins("ada"), class.joins("ben"));
+    class.disk_is_slow();
+    class.joins("cyd");
+    class.sends(ada, RELIABLE, &user(b"x"));
+    assert_eq!(passed_on(&class)[0].0, [ben]);
+}
+
+#[test]
 fn an_encrypted_packet_passes_through() {
     let mut class = Class::new();
     let (ada, _ben) = (class.joins("ada"), class.joins("ben"));

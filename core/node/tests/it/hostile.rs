@@ -128,7 +128,9 @@ fn a_socket_that_speaks_before_it_is_welcome_or_after_it_is_gone_is_not_heard() 
     let ada = class.joins("ada");
     class.says(ada, Ask::AddTrack(microphone()));
     class.sends_bytes(ada, sfu::Lane::Reliable, vec![1, 2, 3]);
-    assert_eq!(class.node.stats().tracks, 0);
+    class.connects_media(ada, sfu::Target::Subscriber);
+    let stats = class.node.stats();
+    assert_eq!((stats.tracks, stats.refused_signals, stats.refused_data), (0, 1, 0));
     class.disk_catches_up();
     class.disk.slow = false;
     class.hears(ada);

@@ -150,10 +150,16 @@ fn a_second_connection_of_the_same_person_takes_the_place_of_the_first() {
             _ => None,
         })
         .flatten()
-        .map(|info| (info.sid.clone(), info.state()))
+        .map(|info| (info.sid.clone(), info.state(), info.disconnect_reason()))
         .collect();
     let (old_sid, new_sid) = (class.me(old).sid.clone(), class.me(new).sid.clone());
-    assert_eq!(updates, [(old_sid, WireState::Disconnected), (new_sid, WireState::Joined)]);
+    assert_eq!(
+        updates,
+        [
+            (old_sid, WireState::Disconnected, DisconnectReason::DuplicateIdentity),
+            (new_sid, WireState::Joined, DisconnectReason::UnknownReason),
+        ]
+    );
     assert!(class.sees(ada, "ben").expect("ben").tracks.is_empty());
     assert!(
         class
@@ -231,6 +237,17 @@ fn a_silent_socket_is_lost_at_its_last_sign_of_life() {
         _ => None,
     });
     assert_eq!(detached, Some((DetachReason::ConnectionLost, last_sign)));
+}
+
+#[test]
+fn a_silent_socket_is_lost_even_while_the_others_keep_the_class_busy() {
+    let mut class = Class::new();
+    let (ada, ben) = (class.joins("ada"), class.joins("ben"));
+    for _ in 0..21 {
+        class.now = class.now.plus(1_000);
+        class.says(ada, proto::signal_request::Message::Ping(0)); // And nobody finds the time for a timer.
+    }
+    assert!(class.me(ben).gone && !class.me(ada).gone);
 }
 
 #[test]

@@ -104,6 +104,8 @@ fn a_mute_before_the_offer_counts() {
     assert!(class.media().any(|command| matches!(command, sfu::Command::MuteTrack { muted: true, .. })));
     class.matches(ada, &track, "audio/opus", 1);
     assert!(class.sees(ben, "ada").expect("ada").tracks[0].muted);
+    let muted_later = class.facts().iter().any(|fact| matches!(fact, Fact::TrackMuted { .. }));
+    assert!(!muted_later, "it was never seen unmuted");
 }
 
 #[test]
