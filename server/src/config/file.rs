@@ -1,7 +1,7 @@
 //! The TOML file: tables of settings, and `[keys]`. Unknown names are problems too, with the nearest known name.
 
 use super::keys::{ApiKey, DEFAULT_TENANT};
-use super::{Config, Problem, Raw, SECTIONS, SETTINGS, did_you_mean, in_file, set};
+use super::{Config, Place, Problem, Raw, SECTIONS, SETTINGS, did_you_mean, in_file, set};
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -48,6 +48,11 @@ pub fn read(path: &Path, config: &mut Config, problems: &mut Vec<Problem>) {
             }
         }
     }
+    // Tables come sorted by name; people read from the top.
+    problems.sort_by_key(|problem| match problem.place {
+        Place::File { line, .. } => line,
+        _ => None,
+    });
 }
 
 fn read_setting(section: &str, key: &str, value: &Spanned<DeValue<'_>>, config: &mut Config) -> Result<(), String> {

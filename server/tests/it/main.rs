@@ -2,5 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that meets the unexpected stops there")]
 
+mod arrows;
+mod events;
+mod harness;
+mod http;
+mod invites;
+mod leaks;
 mod media;
+mod openapi;
+mod process;
+mod settings;
+mod signalling;
 mod store;
+mod tls;
+mod tokens;

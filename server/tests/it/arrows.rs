@@ -1,0 +1,110 @@
+//! The map of the crates as their manifests draw it: arrows point down, and the cores cannot name what does IO.
+
+use std::path::Path;
+
+/// Our crates, and which of ours each may use.
+const ARROWS: [(&str, &[&str]); 5] = [
+    ("core/session", &[]),
+    ("core/sfu", &[]),
+    ("core/node", &["lyceum-session", "lyceum-sfu"]),
+    ("server", &["lyceum-session", "lyceum-sfu", "lyceum-node"]),
+    ("sim", &["lyceum-session", "lyceum-sfu", "lyceum-node"]),
+];
+
+/// Crates that open sockets, files, threads or clocks. Words that a dependency's name begins with.
+const IO: [&str; 22] = [
+    "tokio",
+    "async-std",
+    "smol",
+    "mio",
+    "socket2",
+    "quinn",
+    "hyper",
+    "axum",
+    "reqwest",
+    "ureq",
+    "tungstenite",
+    "rusqlite",
+    "sqlx",
+    "rustls",
+    "rayon",
+    "crossbeam",
+    "parking_lot",
+    "chrono",
+    "time",
+    "rand",
+    "getrandom",
+    "futures",
+];
+
+/// What a core takes from outside, all of it pure.
+const CORE_DEPENDENCIES: [&str; 8] =
+    ["livekit-protocol", "prost", "proptest", "serde", "serde_json", "str0m", "thiserror", "tracing"];
+
+#[test]
+fn arrows_between_our_crates_point_down() {
+    for (krate, allowed) in ARROWS {
+        for dependency in dependencies(krate, &["dependencies", "build-dependencies"]) {
+            let ours = dependency.starts_with("lyceum");
+            assert!(!ours || allowed.contains(&dependency.as_str()), "{krate} must not use {dependency}");
+        }
+    }
+}
+
+#[test]
+fn cores_cannot_name_what_does_io() {
+    for (krate, _) in ARROWS.iter().filter(|(krate, _)| krate.starts_with("core/")) {
+        for dependency in dependencies(krate, &["dependencies", "build-dependencies", "dev-dependencies"]) {
+            let does_io = IO.iter().any(|word| dependency == *word || dependency.starts_with(&format!("{word}-")));
+            assert!(!does_io, "{krate} is a core and must not use {dependency}");
+        }
+    }
+}
+
+#[test]
+fn a_new_dependency_of_a_core_is_a_decision() {
+    for (krate, _) in ARROWS.iter().filter(|(krate, _)| krate.starts_with("core/")) {
+        for dependency in dependencies(krate, &["dependencies"]) {
+            let known = dependency.starts_with("lyceum") || CORE_DEPENDENCIES.contains(&dependency.as_str());
+            assert!(known, "{krate} uses {dependency}: see that it is pure, then add it here");
+        }
+    }
+}
+
+#[test]
+fn every_crate_of_the_workspace_is_on_the_map() {
+    let root = manifest("");
+    let members = root["workspace"]["members"].as_array().unwrap();
+    for member in members.iter().map(|member| member.as_str().unwrap()) {
+        assert!(ARROWS.iter().any(|(krate, _)| *krate == member), "{member} is not on the map in this test");
+    }
+    assert_eq!(members.len(), ARROWS.len());
+}
+
+#[test]
+fn a_crate_has_one_integration_test_binary() {
+    for (krate, _) in ARROWS {
+        let Ok(tests) = std::fs::read_dir(root().join(krate).join("tests")) else { continue };
+        let binary =
+            |path: &std::path::PathBuf| path.join("main.rs").exists() || path.extension() == Some("rs".as_ref());
+        let binaries: Vec<_> = tests.map(|entry| entry.unwrap().path()).filter(binary).collect();
+        assert!(binaries.len() <= 1, "each of {binaries:?} is linked by itself; make them modules of one");
+    }
+}
+
+fn dependencies(krate: &str, tables: &[&str]) -> Vec<String> {
+    let manifest = manifest(krate);
+    let of = |table: &&str| manifest.get(*table).and_then(|table| table.as_table()).cloned().unwrap_or_default();
+    let names: Vec<String> = tables.iter().flat_map(|table| of(table).keys().cloned().collect::<Vec<_>>()).collect();
+    assert!(krate == "sim" || !names.is_empty(), "{krate} has no dependencies at all; is this its manifest?");
+    names
+}
+
+fn manifest(krate: &str) -> toml::Table {
+    let text = std::fs::read_to_string(root().join(krate).join("Cargo.toml")).unwrap();
+    text.parse().unwrap()
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}

@@ -1,0 +1,74 @@
+//! Who came and went leaves nothing behind: counted, not timed. The server has a process of its own, so that its counts are
+//! its own.
+
+use crate::harness::*;
+use livekit_protocol::signal_request::Message as Ask;
+
+const ROUNDS: usize = 50;
+const PEOPLE: usize = 10;
+
+#[tokio::test]
+async fn five_hundred_joins_and_leaves_leave_nothing_behind() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = ["rooms.departure_timeout_s=1", "signal.max_joins_per_min=0", "media.shards=2"];
+    let server = Process::start(data.path(), &settings);
+    // What the first round sets up once for all is no leak.
+    round(&server, 0).await;
+    nothing_is_left(&server).await;
+    let files = metric(server.address, "process_open_fds").await;
+
+    for number in 0..ROUNDS {
+        round(&server, number).await;
+    }
+    assert!(metric(server.address, "lyceum_joins_total").await >= (ROUNDS * PEOPLE) as f64);
+    nothing_is_left(&server).await;
+    metric_becomes(server.address, "process_open_fds", files).await;
+    let never = ["lyceum_session_panics_total", "lyceum_store_failures_total", "lyceum_media_events_dropped_total"];
+    for counter in never {
+        assert_eq!(metric(server.address, counter).await, 0.0, "{counter}");
+    }
+}
+
+/// A class comes together and everybody goes in their own way: with a goodbye, without one, while talking, or because they came
+/// in once more from elsewhere.
+async fn round(server: &Process, number: usize) {
+    let room = format!("room-{}", number % 5);
+    let mut people = Vec::new();
+    for person in 0..PEOPLE {
+        people.push(server.join(&room, &format!("person-{person}")).await);
+    }
+    for (index, mut person) in people.into_iter().enumerate() {
+        match index % 4 {
+            0 => person.leaves().await,
+            1 => person.vanishes(),
+            2 => {
+                person.says(Ask::Ping(1)).await;
+                person.leaves().await;
+            }
+            _ => {
+                let again = server.join(&room, &format!("person-{index}")).await;
+                person.is_closed().await;
+                again.leaves().await;
+            }
+        }
+    }
+}
+
+async fn nothing_is_left(server: &Process) {
+    let levels = [
+        "lyceum_clients",
+        "lyceum_sessions",
+        "lyceum_tasks",
+        "lyceum_store_waiting_bytes",
+        "lyceum_media_connections",
+        "lyceum_media_tracks",
+        "lyceum_media_subscriptions",
+        "lyceum_media_addresses",
+        "lyceum_media_timers",
+        "lyceum_media_routes",
+        "lyceum_media_tcp_connections",
+    ];
+    for level in levels {
+        metric_becomes(server.address, level, 0.0).await;
+    }
+}
