@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { outputFolder, root, until } from "./until.mjs";
 
-const binary = process.env.LYCEUM_BINARY ?? join(root, "target/debug/lyceum");
+const binary = process.env.SERVER_BINARY ?? join(root, "target/debug/lyceum");
 const apiKey = "devkey";
 const apiSecret = "secret";
 

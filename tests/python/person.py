@@ -55,12 +55,14 @@ class Person:
         self._playing.append(asyncio.create_task(_play_sine(source, hz)))
         return track, publication
 
-    async def shows_halves(self, width: int, height: int) -> tuple[rtc.LocalVideoTrack, rtc.LocalTrackPublication]:
+    async def shows_halves(
+        self, width: int, height: int, *, codec: int = rtc.VideoCodec.VP8, simulcast: bool = True
+    ) -> tuple[rtc.LocalVideoTrack, rtc.LocalTrackPublication]:
         """Publishes a camera whose left half is black and whose right half is white, until the person leaves."""
         source = rtc.VideoSource(width, height)
         track = rtc.LocalVideoTrack.create_video_track("camera", source)
         options = rtc.TrackPublishOptions(
-            source=rtc.TrackSource.SOURCE_CAMERA, video_codec=rtc.VideoCodec.VP8, simulcast=True
+            source=rtc.TrackSource.SOURCE_CAMERA, video_codec=codec, simulcast=simulcast
         )
         publication = await self.me.publish_track(track, options)
         self._playing.append(asyncio.create_task(_show_halves(source, width, height)))

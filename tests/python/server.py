@@ -12,7 +12,7 @@ import urllib.request
 from livekit import api
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = pathlib.Path(os.environ.get("LYCEUM_BINARY", ROOT / "target" / "debug" / "lyceum"))
+BINARY = pathlib.Path(os.environ.get("SERVER_BINARY", ROOT / "target" / "debug" / "lyceum"))
 API_KEY, API_SECRET = "devkey", "secret"
 START_TIMEOUT_S = 60
 # It promises ten seconds; the rest is for a busy machine.
