@@ -1,22 +1,12 @@
 /** At the door: your name, your devices, a look in the mirror. Nobody sees or hears you until you join. */
-import {
-  ClassroomError,
-  listDevices,
-  mediaDevices,
-  noDevices,
-  readInvite,
-  watchDevices,
-  type Classroom,
-  type ClassroomState,
-  type DeviceChoice,
-  type DeviceProblem,
-} from "@lyceum/sdk";
-import { Headphones, Mic, MicOff, TriangleAlert, Video, VideoOff, Volume2 } from "lucide-react";
-import { useEffect, useId, useRef, useState, type SubmitEvent, type ReactNode } from "react";
+import { ClassroomError, readInvite, type Classroom, type ClassroomState, type Role } from "@lyceum/sdk";
+import { Headphones, Mic, Video, Volume2 } from "lucide-react";
+import { useEffect, useId, useRef, useState, type SubmitEvent } from "react";
 import { Mark } from "../Mark";
 import { useInviteInAddress } from "./classroom";
+import { DeviceSelect, useDeviceChoices } from "./DeviceSelect";
 import { LevelMeter } from "./LevelBar";
-import { PictureView } from "./PictureView";
+import { Mirror } from "./Mirror";
 import { playTestSound } from "./testSound";
 import { roleWord } from "./words";
 
@@ -31,19 +21,22 @@ export function PreJoin({ classroom, state }: { classroom: Classroom; state: Cla
   const nameInput = useRef<HTMLInputElement>(null);
   const devices = useDeviceChoices(me.microphone.track, me.camera.track);
   const id = useId();
+  const role = invite === null ? null : readInvite(invite).role;
+  const onlyWatches = role === "observer";
 
   useEffect(() => {
     document.title = `Join ${room} · Lyceum`;
   }, [room]);
 
+  const usesDevices = invite !== null && !onlyWatches;
   useEffect(() => {
+    if (!usesDevices) return;
     // The browser asks for permission here, where the person sees why.
     void classroom.setMicrophone(true);
     void classroom.setCamera(true);
-  }, [classroom]);
+  }, [classroom, usesDevices]);
 
   if (invite === null) return <NoInvite room={room} />;
-  const role = readInvite(invite).role;
 
   async function join(audioOnly: boolean) {
     if (joining || invite === null) return;
@@ -83,63 +76,8 @@ export function PreJoin({ classroom, state }: { classroom: Classroom; state: Cla
       <main className="pre">
         <section className="hello">
           <h1 dir="auto">{room}</h1>
-          <p className="lead">
-            {role === null || role === "learner"
-              ? "You are invited to this class."
-              : `You are invited as ${roleWord(role).toLowerCase()}.`}
-          </p>
-          <div className="mirror">
-            <PictureView
-              picture={me.camera.on ? me.camera.track : null}
-              fit="cover"
-              mirrored
-              fallback={
-                <div className="mono hue-1">
-                  <span className="mirror-text">
-                    {me.camera.starting ? "Your camera is starting…" : "Camera off"}
-                  </span>
-                </div>
-              }
-            />
-            <div className="mirror-keys">
-              <button
-                type="button"
-                className="btn"
-                aria-pressed={me.microphone.on}
-                data-testid="prejoin-mic"
-                onClick={() => void classroom.setMicrophone(!me.microphone.on)}
-              >
-                {me.microphone.on ? (
-                  <Mic className="i" aria-hidden="true" />
-                ) : (
-                  <MicOff className="i" aria-hidden="true" />
-                )}
-                {me.microphone.on ? "Mic on" : "Mic off"}
-              </button>
-              <button
-                type="button"
-                className="btn"
-                aria-pressed={me.camera.on}
-                data-testid="prejoin-camera"
-                onClick={() => void classroom.setCamera(!me.camera.on)}
-              >
-                {me.camera.on ? (
-                  <Video className="i" aria-hidden="true" />
-                ) : (
-                  <VideoOff className="i" aria-hidden="true" />
-                )}
-                {me.camera.on ? "Camera on" : "Camera off"}
-              </button>
-            </div>
-          </div>
-          <DeviceProblems
-            microphone={me.microphone.problem}
-            camera={me.camera.problem}
-            onRetry={() => {
-              if (me.microphone.problem !== null) void classroom.setMicrophone(true);
-              if (me.camera.problem !== null) void classroom.setCamera(true);
-            }}
-          />
+          <p className="lead">{invitedAs(role)}</p>
+          {!onlyWatches && <Mirror classroom={classroom} me={me} />}
         </section>
         <form className="card join" aria-label="Join the class" onSubmit={submit} noValidate>
           <div className="field">
@@ -162,23 +100,29 @@ export function PreJoin({ classroom, state }: { classroom: Classroom; state: Cla
               {nameProblem ?? "Everyone in the room sees it."}
             </p>
           </div>
-          <div className="field">
-            <DeviceSelect
-              label="Microphone"
-              icon={<Mic className="i s" aria-hidden="true" />}
-              choices={devices.microphones}
-              chosen={me.microphone.deviceId}
-              onChoose={(deviceId) => void classroom.chooseMicrophone(deviceId)}
-            />
-            <LevelMeter track={me.microphone.on ? (me.microphone.track?.mediaStreamTrack ?? null) : null} />
-          </div>
-          <DeviceSelect
-            label="Camera"
-            icon={<Video className="i s" aria-hidden="true" />}
-            choices={devices.cameras}
-            chosen={me.camera.deviceId}
-            onChoose={(deviceId) => void classroom.chooseCamera(deviceId)}
-          />
+          {!onlyWatches && (
+            <>
+              <div className="field">
+                <DeviceSelect
+                  label="Microphone"
+                  icon={<Mic className="i s" aria-hidden="true" />}
+                  choices={devices.microphones}
+                  chosen={me.microphone.deviceId}
+                  onChoose={(deviceId) => void classroom.chooseMicrophone(deviceId)}
+                />
+                <LevelMeter
+                  track={me.microphone.on ? (me.microphone.track?.mediaStreamTrack ?? null) : null}
+                />
+              </div>
+              <DeviceSelect
+                label="Camera"
+                icon={<Video className="i s" aria-hidden="true" />}
+                choices={devices.cameras}
+                chosen={me.camera.deviceId}
+                onChoose={(deviceId) => void classroom.chooseCamera(deviceId)}
+              />
+            </>
+          )}
           <div className="pair">
             <DeviceSelect
               label="Speaker"
@@ -250,106 +194,14 @@ function NoInvite({ room }: { room: string }) {
   );
 }
 
-interface DeviceProblemsProps {
-  microphone: DeviceProblem | null;
-  camera: DeviceProblem | null;
-  onRetry: () => void;
-}
-
-function DeviceProblems({ microphone, camera, onRetry }: DeviceProblemsProps) {
-  const messages = deviceMessages(microphone, camera);
-  const retryable = [microphone, camera].some((problem) => problem !== null && problem.code !== "insecure");
-  return (
-    <div role="status" data-testid="device-problems">
-      {messages.length > 0 && (
-        <div className="banner">
-          <TriangleAlert className="i" aria-hidden="true" />
-          <div className="grow">
-            {messages.map((message) => (
-              <p key={message}>{message}</p>
-            ))}
-            <p className="mut">You can join all the same; you then watch and listen.</p>
-          </div>
-          {retryable && (
-            <button type="button" className="btn" onClick={onRetry}>
-              Try again
-            </button>
-          )}
-        </div>
-      )}
-    </div>
-  );
-}
-
-/** One sentence for both devices where they have the same trouble. */
-function deviceMessages(microphone: DeviceProblem | null, camera: DeviceProblem | null): string[] {
-  if (microphone !== null && microphone.code === camera?.code) {
-    switch (microphone.code) {
-      case "refused":
-        return [
-          "The browser may not use your microphone and camera. Allow both in the settings beside the page's address, then try again.",
-        ];
-      case "missing":
-        return ["We found no microphone and no camera. Plug them in, or go on without."];
-      case "insecure":
-        return [
-          "Browsers allow microphones and cameras only on secure pages. Open this class with an address that begins with https://.",
-        ];
-    }
+function invitedAs(role: Role | null): string {
+  switch (role) {
+    case null:
+    case "learner":
+      return "You are invited to this class.";
+    case "observer":
+      return "You are invited to watch and listen.";
+    default:
+      return `You are invited as ${roleWord(role).toLowerCase()}.`;
   }
-  return [microphone, camera].flatMap((problem) => problem?.message ?? []);
-}
-
-interface DeviceSelectProps {
-  label: string;
-  icon: ReactNode;
-  choices: readonly DeviceChoice[];
-  chosen: string | null;
-  onChoose: (deviceId: string) => void;
-}
-
-function DeviceSelect({ label, icon, choices, chosen, onChoose }: DeviceSelectProps) {
-  const id = useId();
-  const known = choices.some((choice) => choice.id === chosen);
-  return (
-    <div className="field">
-      <label htmlFor={id}>{label}</label>
-      <div className="sel">
-        {icon}
-        <select
-          id={id}
-          value={known ? (chosen ?? "") : ""}
-          disabled={choices.length === 0}
-          onChange={(event) => onChoose(event.target.value)}
-        >
-          {!known && <option value="">{choices.length === 0 ? "As your system has it" : "Choose…"}</option>}
-          {choices.map((choice) => (
-            <option key={choice.id} value={choice.id}>
-              {choice.label}
-            </option>
-          ))}
-        </select>
-      </div>
-    </div>
-  );
-}
-
-/** Asked again when a device is allowed: only then does the browser tell its name. */
-function useDeviceChoices(microphone: unknown, camera: unknown) {
-  const [choices, setChoices] = useState(noDevices);
-  useEffect(() => {
-    if (mediaDevices() === null) return;
-    let shown = true;
-    const refresh = () =>
-      void listDevices().then((found) => {
-        if (shown) setChoices(found);
-      });
-    refresh();
-    const unwatch = watchDevices(refresh);
-    return () => {
-      shown = false;
-      unwatch();
-    };
-  }, [microphone, camera]);
-  return choices;
 }
