@@ -376,7 +376,16 @@ impl Counters {
 }
 
 /// The data directory is ours for as long as this lives; the operating system gives it back however the process ends.
-struct Lock(#[allow(dead_code)] File);
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone leaves the lock to a process that is just being started and has not closed its copy of the file yet.
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the data directory could not be unlocked");
+        }
+    }
+}
 
 impl Lock {
     fn take(directory: &Path) -> Result<Self, StoreError> {

@@ -108,8 +108,8 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 }
 
 fn configure(conn: &Connection) -> rusqlite::Result<()> {
-    // The writer waits for readers only while it empties the write-ahead log.
-    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    // Readers and the writer do not wait for each other, save for moments; this is for an operator's own tools on the files.
+    conn.busy_timeout(std::time::Duration::from_secs(30))?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "cell_size_check", true)
 }
