@@ -307,6 +307,35 @@ pub enum Event {
         /// How many messages.
         count: u32,
     },
+    /// Video of a track is paused for a receiver since it does not fit beside the audio, or flows again.
+    StreamPaused {
+        /// The receiver.
+        conn: ConnKey,
+        /// The track.
+        track: TrackKey,
+        /// The new state.
+        paused: bool,
+    },
+    /// The highest layer of a track that anybody wants has changed. Higher is told at once, lower after some seconds.
+    LayersWanted {
+        /// The publisher.
+        conn: ConnKey,
+        /// The track.
+        track: TrackKey,
+        /// The highest layer by index; `None` if nobody wants the track.
+        max_layer: Option<u8>,
+    },
+    /// How a peer's network does, every few seconds.
+    Network {
+        /// The connection.
+        conn: ConnKey,
+        /// `Publisher` is the way from the client to us, `Subscriber` the way back.
+        target: Target,
+        /// The share of packets lost, 0 to 1.
+        loss: f32,
+        /// The round trip in milliseconds, if it is known.
+        round_trip_ms: Option<u32>,
+    },
     /// Whose loudness changed in a group: deltas only; a level of 0 and `active: false` says that somebody stopped.
     Speakers {
         /// The group.

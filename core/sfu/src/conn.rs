@@ -1,6 +1,7 @@
 //! One client connection on a shard: its two peers, what it publishes, what it receives, the offers it is owed, and the data
 //! that waits for its channel.
 
+use crate::allocator::{Allocator, Grant};
 use crate::api::{ConnKey, GroupKey, Kind, Lane, Target, TrackKey, TrackSpec, Wish};
 use crate::demux::PeerId;
 use crate::forwarder::Forwarder;
@@ -36,6 +37,7 @@ pub(crate) struct Conn {
     pub published: BTreeMap<Mid, TrackKey>,
     pub subscriptions: BTreeMap<TrackKey, Subscription>,
     pub negotiation: Negotiation,
+    pub allocator: Allocator,
     backlog: VecDeque<Arc<[u8]>>,
     backlog_bytes: usize,
 }
@@ -51,6 +53,8 @@ pub(crate) struct Slot {
     /// Whether its end has been told.
     pub gone_told: bool,
     pub addresses: VecDeque<(Transport, SocketAddr)>,
+    /// When the caller was last told how the network does.
+    pub network_told: Option<Instant>,
     /// The ICE user name fragment of the last restart, if there was one.
     pub restarted_ufrag: Option<String>,
 }
@@ -62,6 +66,8 @@ pub(crate) struct Subscription {
     pub stream_id: String,
     pub track_id: String,
     pub wish: Wish,
+    /// What the network allows.
+    pub grant: Grant,
     pub forwarder: Forwarder,
     /// The m-line offered for it, answered or not.
     offered: Option<Mid>,
@@ -132,7 +138,16 @@ impl Slot {
 impl Subscription {
     pub(crate) fn new(kind: Kind, stream_id: String, track_id: String, wish: Wish) -> Self {
         let clock_hz = if kind == Kind::Audio { 48_000 } else { 90_000 };
-        Self { kind, stream_id, track_id, wish, forwarder: Forwarder::new(clock_hz), offered: None, live: None }
+        Self {
+            kind,
+            stream_id,
+            track_id,
+            wish,
+            grant: Grant::UpTo(usize::MAX),
+            forwarder: Forwarder::new(clock_hz),
+            offered: None,
+            live: None,
+        }
     }
 
     fn names(&self, mid: Mid) -> Renamed {
@@ -155,6 +170,7 @@ impl Conn {
             dirty: false,
             gone_told: false,
             addresses: VecDeque::new(),
+            network_told: None,
             restarted_ufrag: None,
         };
         Self {
@@ -167,6 +183,7 @@ impl Conn {
             published: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
             negotiation: Negotiation::default(),
+            allocator: Allocator::default(),
             backlog: VecDeque::new(),
             backlog_bytes: 0,
         }

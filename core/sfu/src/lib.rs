@@ -2,6 +2,7 @@
 //! names or permissions, only opaque keys. Datagrams, commands and time come in; datagrams, events and the next wake-up
 //! come out.
 
+mod allocator;
 mod api;
 mod conn;
 mod demux;

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, UNIX_EPOCH};
+use str0m::bwe::Bitrate;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 use str0m::config::DtlsCert;
@@ -80,6 +81,17 @@ pub(crate) enum PeerEvent {
     /// The remote needs a key frame of what we send on this m-line.
     KeyframeWanted(Mid),
     Data(Lane, Vec<u8>),
+    Network(Network),
+}
+
+/// How a peer's network did in the last interval.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Network {
+    /// What we could send, in wire bits per second; only where we send.
+    pub estimate_bps: Option<u64>,
+    /// The share lost: of what we sent on a subscriber peer, of what the client sent on a publisher peer.
+    pub loss: Option<f32>,
+    pub round_trip: Option<Duration>,
 }
 
 /// A packet with where it came from.
@@ -148,6 +160,12 @@ const RELIABLE: &str = "_reliable";
 const LOSSY: &str = "_lossy";
 /// LiveKit clients send at most 64,000 bytes; with the DataPacket around it a little more.
 const MESSAGE_MAX_BYTES: u32 = 65_536;
+/// How often a peer tells how its network does.
+const NETWORK_EVERY: Duration = Duration::from_millis(500);
+/// What a subscriber's network is taken to carry before anything is known of it.
+const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(1_500);
+/// The estimator counts payload; the wire carries headers too: with the usual packet sizes about this much more.
+const WIRE_PERCENT: u64 = 105;
 /// How much one peer's data channels may hold back before [`Peer::send_data`] says no.
 const DATA_BUFFER_BYTES: usize = 256 * 1024;
 /// Video packets kept for retransmission: two seconds of a good camera.
@@ -178,9 +196,13 @@ impl Peer {
             .clear_codecs()
             .enable_opus(true, false)
             .enable_vp8(true)
+            .set_stats_interval(Some(NETWORK_EVERY))
             .set_crypto_provider(std::sync::Arc::new(str0m::crypto::from_feature_flags()));
         for (pt, rtx, mode, profile) in H264 {
             config.codec_config().add_h264(pt.into(), Some(rtx.into()), mode, profile);
+        }
+        if id.target == Target::Subscriber {
+            config = config.enable_bwe(Some(FIRST_ESTIMATE));
         }
         let mut rtc = config.build(now);
         for candidate in candidates(addresses) {
@@ -342,13 +364,20 @@ impl Peer {
             .map_err(|error| error.to_string())
     }
 
-    /// Sizes the retransmission cache of a new video line.
+    /// Sizes the retransmission cache of a new video line, and takes it out of the pacer: what may be sent is decided before it is
+    /// written.
     pub(crate) fn prepare_to_send(&mut self, mid: Mid, kind: Kind) {
         if kind == Kind::Video
             && let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None)
         {
             stream.set_rtx_cache(RTX_PACKETS, RTX_AGE, Some(RTX_SHARE_MAX));
+            stream.set_unpaced(true);
         }
+    }
+
+    /// What the estimator should look for, in wire bits per second.
+    pub(crate) fn set_desired(&mut self, desired_bps: u64) {
+        self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::bps(desired_bps * 100 / WIRE_PERCENT));
     }
 
     pub(crate) fn add_remote_candidate(&mut self, candidate: &str) -> Result<(), String> {
@@ -460,6 +489,14 @@ impl Peer {
                 {
                     self.channels.push((lane, id));
                 }
+            }
+            Event::PeerStats(stats) => {
+                let subscriber = self.id.target == Target::Subscriber;
+                events.push(PeerEvent::Network(Network {
+                    estimate_bps: stats.bwe_tx.map(|estimate| estimate.as_u64() * WIRE_PERCENT / 100),
+                    loss: if subscriber { stats.egress_loss_fraction } else { stats.ingress_loss_fraction },
+                    round_trip: stats.rtt,
+                }));
             }
             Event::ChannelClose(id) => self.channels.retain(|(_, known)| *known != id),
             Event::ChannelData(data) => {

@@ -2,11 +2,12 @@
 //! and datagrams go in one by one, then [`Shard::handle_timeout`] fires timers, flushes every peer that was touched, and makes
 //! the offers that are owed. Nothing is scanned per packet.
 
+use crate::allocator::{Demand, Grant};
 use crate::api::{Command, ConnKey, Event, GroupKey, Kind, Lane, Refusal, Target, TrackKey};
 use crate::conn::{Conn, Matched, Subscription};
 use crate::demux::{PeerId, is_stun, stun_ufrag, ufrag};
 use crate::forwarder::Verdict;
-use crate::peer::{Addresses, Certificate, Datagram, Incoming, Mid, PeerEvent, Transmit, Transport};
+use crate::peer::{Addresses, Certificate, Datagram, Incoming, Mid, Network, PeerEvent, Transmit, Transport};
 use crate::speakers::Speakers;
 use crate::track::Track;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -15,6 +16,10 @@ use std::time::{Duration, Instant};
 
 /// How often what is not urgent is looked after: layer choices, postponed key frames, late answers.
 const HOUSEKEEPING: Duration = Duration::from_millis(100);
+/// How often the caller is told how a peer's network does.
+const TELL_NETWORK_EVERY: Duration = Duration::from_secs(5);
+/// Reserved for every microphone that is not muted, whether it speaks or not: Opus with its headers.
+const AUDIO_RESERVE_BPS: u64 = 48_000;
 
 /// What a shard is made with.
 #[derive(Clone, Debug)]
@@ -147,6 +152,7 @@ impl Shard {
             Command::SetWish { conn, track, wish } => {
                 if let Some(subscription) = subscription(&mut self.conns, conn, track) {
                     subscription.wish = wish;
+                    self.allocate(now, conn);
                     self.aim(now, conn, track);
                 }
             }
@@ -297,6 +303,7 @@ impl Shard {
         match conn.accept_answer(offer_id, sdp) {
             Ok(None) => {}
             Ok(Some(live)) => {
+                self.allocate(now, key);
                 for track in live {
                     self.aim(now, key, track);
                 }
@@ -519,6 +526,7 @@ impl Shard {
                 }
             }
             PeerEvent::Packet(incoming) => self.route(now, conn, incoming),
+            PeerEvent::Network(network) => self.hear_network(now, id, network),
             PeerEvent::KeyframeWanted(mid) => self.keyframe_wanted(now, conn, mid),
             PeerEvent::Data(lane, bytes) => {
                 self.stats.messages_in += 1;
@@ -535,7 +543,7 @@ impl Shard {
         let group = conn.group;
         let Some(track) = self.tracks.get_mut(&key) else { return };
         let Some(layer) = track.layer_of(incoming.rid) else { return };
-        let layer_started = track.saw_packet(layer, now);
+        let layer_started = track.saw_packet(layer, incoming.packet.payload.len(), now);
         if track.muted {
             return;
         }
@@ -582,13 +590,94 @@ impl Shard {
         let Some(receiver) = self.conns.get_mut(&conn) else { return };
         let ready = receiver.subscriber.peer.is_connected();
         let Some(subscription) = receiver.subscriptions.get_mut(&key) else { return };
-        let target = if ready && subscription.live.is_some() { track.choose(&subscription.wish, now) } else { None };
+        let target = match subscription.grant {
+            Grant::UpTo(at_most) if ready && subscription.live.is_some() => {
+                track.choose(&subscription.wish, at_most, now)
+            }
+            Grant::UpTo(_) | Grant::Paused => None,
+        };
         if subscription.forwarder.aim(target)
             && track.kind == Kind::Video
             && let Some(layer) = target
             && track.is_alive(layer, now)
         {
             self.ask_keyframe(now, key, layer);
+        }
+    }
+
+    fn hear_network(&mut self, now: Instant, id: PeerId, network: Network) {
+        let Some(conn) = self.conns.get_mut(&id.conn) else { return };
+        if let (Target::Subscriber, Some(estimate_bps)) = (id.target, network.estimate_bps) {
+            conn.allocator.hear(now, estimate_bps, network.loss, network.round_trip);
+        }
+        let slot = conn.slot(id.target);
+        if slot.network_told.is_none_or(|at| now.saturating_duration_since(at) >= TELL_NETWORK_EVERY)
+            && let Some(loss) = network.loss
+        {
+            slot.network_told = Some(now);
+            let round_trip_ms = network.round_trip.map(|round_trip| round_trip.as_millis() as u32);
+            self.events.push_back(Event::Network { conn: id.conn, target: id.target, loss, round_trip_ms });
+        }
+    }
+
+    /// Divides a subscriber's network among the tracks that it wants. Whoever's share changed is aimed anew.
+    fn allocate(&mut self, now: Instant, key: ConnKey) {
+        let Self { conns, tracks, events, .. } = self;
+        let Some(conn) = conns.get_mut(&key) else { return };
+        let mut audio_bps = 0;
+        let mut sent_bps = 0;
+        let mut wanted_bps = 0;
+        let mut demands = Vec::new();
+        for (key, subscription) in &conn.subscriptions {
+            let Some(track) = tracks.get(key).filter(|_| subscription.live.is_some()) else { continue };
+            let Some(wanted) = track.wanted(&subscription.wish) else { continue };
+            if track.kind == Kind::Audio {
+                audio_bps += track.cost_bps(0, now).unwrap_or(0).max(AUDIO_RESERVE_BPS);
+                continue;
+            }
+            let current = subscription.forwarder.current_layer();
+            sent_bps += current.and_then(|layer| track.cost_bps(layer, now)).unwrap_or(0);
+            wanted_bps += track.cost_bps(wanted, now).unwrap_or(0);
+            demands.push(Demand {
+                track: *key,
+                weight: match u64::from(subscription.wish.width) * u64::from(subscription.wish.height) {
+                    0 => u64::MAX,
+                    pixels => pixels,
+                },
+                wanted,
+                costs: (0..track.layers.len()).map(|layer| track.cost_bps(layer, now)).collect(),
+            });
+        }
+        let mut changed = Vec::new();
+        for (track, grant) in conn.allocator.allocate(now, audio_bps, sent_bps, demands) {
+            let Some(subscription) = conn.subscriptions.get_mut(&track) else { continue };
+            let before = std::mem::replace(&mut subscription.grant, grant);
+            if before == grant {
+                continue;
+            }
+            changed.push(track);
+            let paused = grant == Grant::Paused;
+            if paused != (before == Grant::Paused) {
+                events.push_back(Event::StreamPaused { conn: key, track, paused });
+            }
+        }
+        let desired_bps = conn.allocator.desired_bps(audio_bps, wanted_bps);
+        conn.subscriber.peer.set_desired(desired_bps);
+        for track in changed {
+            self.aim(now, key, track);
+        }
+    }
+
+    /// Tells publishers which layers anybody wants.
+    fn tell_wanted(&mut self, now: Instant) {
+        let Self { conns, tracks, events, .. } = self;
+        for track in tracks.values_mut().filter(|track| track.kind == Kind::Video) {
+            let wishes = track.subscribers.iter().filter_map(|key| conns.get(key)?.subscriptions.get(&track.key));
+            let wanted = wishes.filter_map(|subscription| track.wanted(&subscription.wish)).max();
+            if track.should_tell_wanted(now, wanted) {
+                let max_layer = wanted.map(|layer| layer as u8);
+                events.push_back(Event::LayersWanted { conn: track.conn, track: track.key, max_layer });
+            }
         }
     }
 
@@ -628,6 +717,7 @@ impl Shard {
         self.next_housekeeping = Some(now + HOUSEKEEPING);
         let mut keyframes = Vec::new();
         for track in self.tracks.values_mut() {
+            track.measure(now);
             keyframes.extend(track.due_keyframes(now).into_iter().map(|layer| (track.key, layer)));
         }
         for (key, layer) in keyframes {
@@ -661,6 +751,10 @@ impl Shard {
         for (conn, matched) in late {
             self.publish(conn, [matched]);
         }
+        for conn in self.conns.keys().copied().collect::<Vec<_>>() {
+            self.allocate(now, conn);
+        }
+        self.tell_wanted(now);
         for (conn, track) in aims {
             match track {
                 Some(track) => self.aim(now, conn, track),

@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 const LAYER_DEAD: Duration = Duration::from_secs(3);
 /// Key frames of the lowest layer may be asked for this often, of the higher ones half as often: they cost more.
 const KEYFRAME_EVERY: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
+/// Headers of RTP, SRTP, UDP and IP around a payload.
+const PACKET_OVERHEAD_BYTES: usize = 62;
+/// A publisher is told to send less only if nobody has wanted more for this long.
+const LOWER_AFTER: Duration = Duration::from_secs(5);
 /// A tile counts as covered by a layer with this share of its pixels: nobody sees the difference.
 const COVERED_PERCENT: u64 = 75;
 
@@ -21,6 +25,15 @@ pub(crate) struct Track {
     pub muted: bool,
     pub layers: Vec<Layer>,
     pub subscribers: Vec<ConnKey>,
+    measured_at: Option<Instant>,
+    told: Told,
+}
+
+/// The highest layer wanted, as last told to the publisher.
+#[derive(Debug, Default)]
+struct Told {
+    max_layer: Option<Option<usize>>,
+    lower_since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -28,6 +41,8 @@ pub(crate) struct Layer {
     pub rid: Option<Rid>,
     size: LayerSpec,
     last_packet: Option<Instant>,
+    bytes_since_measured: u64,
+    rate_bps: u64,
     keyframes: KeyframeGate,
 }
 
@@ -44,10 +59,22 @@ impl Track {
                 // A client may announce more layers than it sends; the one that it does not send is the top one.
                 size: spec.layers.get(index).copied().unwrap_or(LayerSpec { width: 0, height: 0 }),
                 last_packet: None,
+                bytes_since_measured: 0,
+                rate_bps: 0,
                 keyframes: KeyframeGate::new(KEYFRAME_EVERY[index.min(1)]),
             })
             .collect();
-        Self { key: spec.key, conn, kind: spec.kind, mid, muted: spec.muted, layers, subscribers: Vec::new() }
+        Self {
+            key: spec.key,
+            conn,
+            kind: spec.kind,
+            mid,
+            muted: spec.muted,
+            layers,
+            subscribers: Vec::new(),
+            measured_at: None,
+            told: Told::default(),
+        }
     }
 
     /// The layer of a packet by its simulcast id.
@@ -56,16 +83,25 @@ impl Track {
     }
 
     /// Notes a packet. Returns true if its layer had been dead, so that choices may change.
-    pub(crate) fn saw_packet(&mut self, layer: usize, now: Instant) -> bool {
+    pub(crate) fn saw_packet(&mut self, layer: usize, payload_bytes: usize, now: Instant) -> bool {
         let Some(layer) = self.layers.get_mut(layer) else { return false };
         let was_alive = layer.is_alive(now);
+        layer.bytes_since_measured += (payload_bytes + PACKET_OVERHEAD_BYTES) as u64;
         layer.last_packet = Some(now);
         !was_alive
     }
 
-    /// The layer that a subscriber with this wish should get, or `None` for nothing: the smallest that covers the tile, or the
-    /// best living one below it, or the lowest living one above.
-    pub(crate) fn choose(&self, wish: &Wish, now: Instant) -> Option<usize> {
+    /// The layer that a subscriber with this wish should get, or `None` for nothing: the smallest that covers the tile, not above what
+    /// `at_most` allows, or the best living one below it, or the lowest living one above.
+    pub(crate) fn choose(&self, wish: &Wish, at_most: usize, now: Instant) -> Option<usize> {
+        let best = self.wanted(wish)?.min(at_most);
+        let top = self.layers.len() - 1;
+        let alive = |index: &usize| self.layers[*index].is_alive(now);
+        (0..=best).rev().find(alive).or_else(|| (best..=top).find(alive)).or(Some(best))
+    }
+
+    /// The layer that a tile calls for, sent at the moment or not.
+    pub(crate) fn wanted(&self, wish: &Wish) -> Option<usize> {
         if self.muted || !wish.enabled {
             return None;
         }
@@ -78,9 +114,45 @@ impl Track {
                 .position(|layer| layer.pixels() == 0 || layer.pixels() * 100 >= pixels * COVERED_PERCENT)
                 .unwrap_or(top),
         };
-        let best = by_size.min(wish.max_layer.map_or(top, usize::from));
-        let alive = |index: &usize| self.layers[*index].is_alive(now);
-        (0..=best).rev().find(alive).or_else(|| (best..=top).find(alive)).or(Some(best))
+        Some(by_size.min(wish.max_layer.map_or(top, usize::from)))
+    }
+
+    /// Wire bits per second of a layer; `None` if it is not sent at the moment.
+    pub(crate) fn cost_bps(&self, layer: usize, now: Instant) -> Option<u64> {
+        self.layers.get(layer).filter(|layer| layer.is_alive(now)).map(|layer| layer.rate_bps)
+    }
+
+    /// Brings the layers' rates up to date. To be called about ten times a second.
+    pub(crate) fn measure(&mut self, now: Instant) {
+        let since = self.measured_at.replace(now).map(|before| now.saturating_duration_since(before));
+        let Some(elapsed_us) = since.map(|since| since.as_micros() as u64).filter(|elapsed| *elapsed > 0) else {
+            return;
+        };
+        for layer in &mut self.layers {
+            let present_bps = std::mem::take(&mut layer.bytes_since_measured) * 8 * 1_000_000 / elapsed_us;
+            // A rise is believed within a few tenths of a second, a fall within a few seconds.
+            layer.rate_bps = if present_bps > layer.rate_bps {
+                layer.rate_bps + (present_bps - layer.rate_bps) * 28 / 100
+            } else {
+                layer.rate_bps - (layer.rate_bps - present_bps) * 33 / 1000
+            };
+        }
+    }
+
+    /// Whether the publisher should be told that `max_layer` is now the highest anybody wants.
+    pub(crate) fn should_tell_wanted(&mut self, now: Instant, max_layer: Option<usize>) -> bool {
+        let told = self.told.max_layer;
+        if told == Some(max_layer) {
+            self.told.lower_since = None;
+            return false;
+        }
+        // `None` sorts below every layer.
+        let lower = told.is_some_and(|told| max_layer < told);
+        if lower && now.saturating_duration_since(*self.told.lower_since.get_or_insert(now)) < LOWER_AFTER {
+            return false;
+        }
+        self.told = Told { max_layer: Some(max_layer), lower_since: None };
+        true
     }
 
     /// Whether packets of a layer have come lately.
@@ -174,27 +246,68 @@ mod tests {
         let now = Instant::now();
         let mut track = camera(&["f", "h", "q"]);
         for layer in 0..3 {
-            track.saw_packet(layer, now);
+            track.saw_packet(layer, 1_000, now);
         }
         assert_eq!(track.layers[0].rid.as_deref(), Some("q"), "sorted to ascending quality");
-        assert_eq!(track.choose(&tile(160, 90), now), Some(0));
-        assert_eq!(track.choose(&tile(640, 360), now), Some(1));
-        assert_eq!(track.choose(&tile(1920, 1080), now), Some(2));
-        assert_eq!(track.choose(&Wish::default(), now), Some(2), "no size known: the best");
-        assert_eq!(track.choose(&Wish { max_layer: Some(0), ..Wish::default() }, now), Some(0));
-        assert_eq!(track.choose(&Wish { enabled: false, ..Wish::default() }, now), None);
+        assert_eq!(track.choose(&tile(160, 90), 9, now), Some(0));
+        assert_eq!(track.choose(&tile(640, 360), 9, now), Some(1));
+        assert_eq!(track.choose(&tile(1920, 1080), 9, now), Some(2));
+        assert_eq!(track.choose(&Wish::default(), 9, now), Some(2), "no size known: the best");
+        assert_eq!(track.choose(&Wish { max_layer: Some(0), ..Wish::default() }, 9, now), Some(0));
+        assert_eq!(track.choose(&Wish { enabled: false, ..Wish::default() }, 9, now), None);
+    }
+
+    #[test]
+    fn the_network_may_hold_a_layer_back() {
+        let now = Instant::now();
+        let mut track = camera(&["q", "h", "f"]);
+        (0..3).for_each(|layer| assert!(track.saw_packet(layer, 1_000, now)));
+        assert_eq!(track.choose(&Wish::default(), 1, now), Some(1));
+        assert_eq!(track.wanted(&Wish::default()), Some(2), "the wish is still known");
+    }
+
+    #[test]
+    fn a_publisher_hears_of_more_at_once_and_of_less_after_a_while() {
+        let now = Instant::now();
+        let later = |seconds| now + Duration::from_secs(seconds);
+        let mut track = camera(&["q", "h", "f"]);
+        assert!(track.should_tell_wanted(now, Some(0)));
+        assert!(!track.should_tell_wanted(now, Some(0)));
+        assert!(track.should_tell_wanted(now, Some(2)));
+        assert!(!track.should_tell_wanted(now, Some(1)));
+        assert!(!track.should_tell_wanted(later(4), None));
+        assert!(!track.should_tell_wanted(later(4), Some(2)), "wanted again: nothing has changed");
+        assert!(!track.should_tell_wanted(later(6), Some(1)));
+        assert!(track.should_tell_wanted(later(11), Some(1)));
+    }
+
+    #[test]
+    fn a_layer_costs_what_is_sent_of_it() {
+        let start = Instant::now();
+        let mut track = camera(&["q", "h", "f"]);
+        assert_eq!(track.cost_bps(0, start), None);
+        for tick in 0..100 {
+            let now = start + Duration::from_millis(100 * tick);
+            track.saw_packet(0, 1_188, now);
+            track.measure(now);
+        }
+        let cost = track.cost_bps(0, start + Duration::from_secs(10));
+        assert!(
+            cost.is_some_and(|cost| (98_000..=100_000).contains(&cost)),
+            "1,250 bytes ten times a second: {cost:?}"
+        );
     }
 
     #[test]
     fn a_dead_layer_gives_way_to_a_living_one() {
         let now = Instant::now();
         let mut track = camera(&["q", "h", "f"]);
-        track.saw_packet(0, now);
-        assert_eq!(track.choose(&tile(1280, 720), now), Some(0), "only the low one is sent");
+        track.saw_packet(0, 1_000, now);
+        assert_eq!(track.choose(&tile(1280, 720), 9, now), Some(0), "only the low one is sent");
         let later = now + LAYER_DEAD;
-        assert!(track.saw_packet(1, later), "a layer that starts is news");
-        assert!(!track.saw_packet(1, later));
-        assert_eq!(track.choose(&tile(160, 90), later), Some(1), "the low one has died");
+        assert!(track.saw_packet(1, 1_000, later), "a layer that starts is news");
+        assert!(!track.saw_packet(1, 1_000, later));
+        assert_eq!(track.choose(&tile(160, 90), 9, later), Some(1), "the low one has died");
     }
 
     #[test]

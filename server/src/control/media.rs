@@ -102,6 +102,9 @@ fn subject(event: &Event) -> Subject {
         | Event::TrackEnded { conn, .. }
         | Event::Data { conn, .. }
         | Event::DataDropped { conn, .. }
+        | Event::StreamPaused { conn, .. }
+        | Event::LayersWanted { conn, .. }
+        | Event::Network { conn, .. }
         | Event::Refused { conn, .. } => Subject::Conn(*conn),
         Event::Speakers { group, .. } => Subject::Group(*group),
     }

@@ -29,15 +29,20 @@ pub struct Got {
     pub ts: u32,
     /// Which layer its publisher had sent it on, by a mark in the payload.
     pub layer: u8,
+    /// How long after its publisher sent it.
+    pub late: Duration,
 }
 
 pub struct Class {
     pub shard: Shard,
     pub events: Vec<Event>,
     now: Instant,
+    began: Instant,
     server: SocketAddr,
     people: BTreeMap<ConnKey, Person>,
     in_flight: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
+    /// Downlinks with a rate, by the client's machine.
+    narrow: BTreeMap<std::net::IpAddr, Narrow>,
     loss_percent: u64,
     random: u64,
     next_track: u64,
@@ -60,6 +65,15 @@ struct Person {
     heard: Vec<(String, Vec<u8>)>,
 }
 
+/// A link that carries so many bits a second and keeps at most 300 ms of them waiting.
+struct Narrow {
+    bps: u64,
+    free_at: Instant,
+    waiting: VecDeque<(Instant, SocketAddr, SocketAddr, Vec<u8>)>,
+}
+
+const QUEUE_MAX: Duration = Duration::from_millis(300);
+
 /// What one person's camera or microphone produces.
 struct Sends {
     track: TrackKey,
@@ -73,6 +87,7 @@ struct Sends {
 
 impl Class {
     pub fn begins() -> Self {
+        let now = Instant::now();
         let server: SocketAddr = "10.0.0.1:7882".parse().expect("an address");
         let config = ShardConfig {
             addresses: Addresses { udp: vec![server], tcp: vec![] },
@@ -81,10 +96,12 @@ impl Class {
         Self {
             shard: Shard::new(config),
             events: vec![],
-            now: Instant::now(),
+            now,
+            began: now,
             server,
             people: BTreeMap::new(),
             in_flight: VecDeque::new(),
+            narrow: BTreeMap::new(),
             loss_percent: 0,
             random: 7,
             next_track: 0,
@@ -258,6 +275,13 @@ impl Class {
         ]);
     }
 
+    /// From here on somebody's downlink carries only this much.
+    pub fn narrows(&mut self, who: ConnKey, bps: u64) {
+        let address = self.people[&who].subscriber_address.ip();
+        let now = self.now;
+        self.narrow.entry(address).or_insert(Narrow { bps, free_at: now, waiting: VecDeque::new() }).bps = bps;
+    }
+
     pub fn loses_percent(&mut self, percent: u64) {
         self.loss_percent = percent;
     }
@@ -317,6 +341,21 @@ impl Class {
         }
     }
 
+    pub fn is_paused(&self, who: ConnKey, track: TrackKey) -> bool {
+        let told = self.events.iter().rev().find_map(|event| match event {
+            Event::StreamPaused { conn, track: of, paused } if (*conn, *of) == (who, track) => Some(*paused),
+            _ => None,
+        });
+        told.unwrap_or(false)
+    }
+
+    pub fn layers_wanted(&self, track: TrackKey) -> Option<Option<u8>> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::LayersWanted { track: of, max_layer, .. } if *of == track => Some(*max_layer),
+            _ => None,
+        })
+    }
+
     pub fn is_matched(&self, track: TrackKey) -> bool {
         self.matched.contains_key(&track)
     }
@@ -345,7 +384,18 @@ impl Class {
             self.network_delivers();
             self.shard.handle_timeout(self.now);
             while let Some(transmit) = self.shard.poll_transmit() {
-                self.in_flight.push_back((self.server, transmit.destination, transmit.contents));
+                let packet = (self.server, transmit.destination, transmit.contents);
+                match self.narrow.get_mut(&transmit.destination.ip()) {
+                    Some(link) => link.takes(self.now, packet),
+                    None => self.in_flight.push_back(packet),
+                }
+            }
+            for link in self.narrow.values_mut() {
+                while link.waiting.front().is_some_and(|(at, ..)| *at <= self.now) {
+                    if let Some((_, source, destination, contents)) = link.waiting.pop_front() {
+                        self.in_flight.push_back((source, destination, contents));
+                    }
+                }
             }
             self.people_answer();
         }
@@ -357,7 +407,7 @@ impl Class {
                 while sends.next <= self.now {
                     sends.next += sends.every;
                     sends.seq += 1;
-                    sends.send(&mut person.publisher, self.now);
+                    sends.send(&mut person.publisher, self.began, self.now);
                 }
             }
         }
@@ -417,7 +467,8 @@ impl Class {
                         let stream = rtc.direct_api().stream_rx(&packet.header.ssrc).expect("a stream").mid();
                         if let Some(track) = person.tracks.get(&stream.to_string()) {
                             let layer = packet.payload.last().copied().unwrap_or(9);
-                            let got = Got { seq: *packet.seq_no, ts: packet.header.timestamp, layer };
+                            let late = self.now.saturating_duration_since(sent_at(self.began, &packet.payload));
+                            let got = Got { seq: *packet.seq_no, ts: packet.header.timestamp, layer, late };
                             person.got.entry(*track).or_default().push(got);
                         }
                     }
@@ -471,6 +522,19 @@ impl Class {
     }
 }
 
+impl Narrow {
+    fn takes(&mut self, now: Instant, (source, destination, contents): (SocketAddr, SocketAddr, Vec<u8>)) {
+        const HEADERS_BYTES: u64 = 28;
+        let begins = self.free_at.max(now);
+        if begins > now + QUEUE_MAX {
+            return;
+        }
+        let bits = (contents.len() as u64 + HEADERS_BYTES) * 8;
+        self.free_at = begins + Duration::from_micros(bits * 1_000_000 / self.bps);
+        self.waiting.push_back((self.free_at, source, destination, contents));
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Announced {
     Before,
@@ -479,7 +543,7 @@ enum Announced {
 }
 
 impl Sends {
-    fn send(&mut self, rtc: &mut Rtc, now: Instant) {
+    fn send(&mut self, rtc: &mut Rtc, began: Instant, now: Instant) {
         let layers: Vec<(usize, Option<Rid>)> = match self.kind {
             Kind::Audio => vec![(0, None)],
             Kind::Video => RIDS.iter().enumerate().map(|(layer, rid)| (layer, Some(Rid::from(*rid)))).collect(),
@@ -492,9 +556,10 @@ impl Sends {
             };
             let clock = if self.kind == Kind::Audio { 960 } else { 2_970 };
             let ts = (self.seq as u32).wrapping_mul(clock).wrapping_add(layer as u32 * 1_000_000_007);
+            let stamp = ((now - began).as_millis() as u64).to_be_bytes();
             let payload = match self.kind {
-                Kind::Audio => vec![1, 2, 3, 0],
-                Kind::Video => vp8(self.seq as u16, std::mem::take(&mut self.keyframe[layer]), layer as u8),
+                Kind::Audio => [&[1; 51][..], &stamp, &[0]].concat(),
+                Kind::Video => vp8(self.seq as u16, std::mem::take(&mut self.keyframe[layer]), layer as u8, stamp),
             };
             let mut direct = rtc.direct_api();
             let Some(stream) = direct.stream_tx_by_mid(self.mid, rid) else { return };
@@ -509,11 +574,20 @@ impl Sends {
     }
 }
 
-/// A VP8 payload of one packet, with the layer as its last byte.
-fn vp8(picture_id: u16, keyframe: bool, layer: u8) -> Vec<u8> {
+/// When a payload was made.
+fn sent_at(began: Instant, payload: &[u8]) -> Instant {
+    let stamp = payload.len().checked_sub(9).map(|at| &payload[at..at + 8]);
+    let stamp = stamp.and_then(|stamp| stamp.try_into().ok()).map_or(0, u64::from_be_bytes);
+    began + Duration::from_millis(stamp)
+}
+
+/// A VP8 payload of one packet, with the time it was made and the layer at its end; larger for higher layers: about 75, 150 and
+/// 300 kb/s.
+fn vp8(picture_id: u16, keyframe: bool, layer: u8, stamp: [u8; 8]) -> Vec<u8> {
     let [high, low] = (picture_id & 0x7fff).to_be_bytes();
     let mut payload = vec![0x90, 0x80, 0x80 | high, low, u8::from(!keyframe)];
-    payload.extend([0x55; 600]);
+    payload.resize(250 << layer, 0x55);
+    payload.extend(stamp);
     payload.push(layer);
     payload
 }

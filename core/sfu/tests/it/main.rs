@@ -243,3 +243,70 @@ fn whoever_looks_away_and_back_sees_again() {
     }
     assert!(class.lines_of(ben) <= 2, "one line for the data channels, one for the picture: {}", class.lines_of(ben));
 }
+
+#[test]
+fn on_a_narrow_link_voices_stay_and_the_picture_gives_way_and_returns() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let voice = class.publishes_audio(ada);
+    let face = class.publishes_camera(ada);
+    class.subscribes(ben, voice);
+    class.subscribes(ben, face);
+    class.runs(Duration::from_secs(5));
+    assert_eq!(class.layer_seen(ben, face), Some(2));
+
+    class.narrows(ben, 100_000);
+    class.runs(Duration::from_secs(5));
+    let (before, pictures) = (class.received(ben, voice).len(), class.received(ben, face).len());
+    class.runs(Duration::from_secs(20));
+    let heard = class.received(ben, voice).split_off(before);
+    let on_time = heard.iter().filter(|got| got.late <= Duration::from_millis(200)).count();
+    assert!(on_time * 100 >= 20 * 50 * 97, "{on_time} of 1,000 audio packets were on time");
+    assert!(class.is_paused(ben, face), "the pause is declared");
+    assert!(class.received(ben, face).len() < pictures + 200, "the picture is paused, but for some trials");
+
+    class.narrows(ben, 5_000_000);
+    class.runs(Duration::from_secs(20));
+    assert!(!class.is_paused(ben, face));
+    assert_eq!(class.layer_seen(ben, face), Some(2), "the picture returns");
+}
+
+#[test]
+fn a_publisher_hears_which_layers_are_wanted() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let face = class.publishes_camera(ada);
+    class.runs(Duration::from_secs(1));
+    assert_eq!(class.layers_wanted(face), Some(None), "nobody looks");
+    class.subscribes(ben, face);
+    class.runs(Duration::from_secs(1));
+    assert_eq!(class.layers_wanted(face), Some(Some(2)));
+    class.resizes(ben, face, VideoTile(160, 90));
+    class.runs(Duration::from_secs(4));
+    assert_eq!(class.layers_wanted(face), Some(Some(2)), "not yet");
+    class.runs(Duration::from_secs(2));
+    assert_eq!(class.layers_wanted(face), Some(Some(0)));
+}
+
+#[test]
+fn how_the_networks_do_is_told_for_both_directions() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let face = class.publishes_camera(ada);
+    class.subscribes(ben, face);
+    class.runs(Duration::from_secs(6));
+    class.loses_percent(20);
+    class.runs(Duration::from_secs(15));
+    let worst = |conn, target| {
+        let losses = class.events.iter().filter_map(|event| match event {
+            Event::Network { conn: of, target: on, loss, .. } if (*of, *on) == (conn, target) => Some(*loss),
+            _ => None,
+        });
+        losses.fold(0.0, f32::max)
+    };
+    assert!(worst(ada, Target::Publisher) > 0.05, "{}", worst(ada, Target::Publisher));
+    assert!(worst(ben, Target::Subscriber) > 0.05, "{}", worst(ben, Target::Subscriber));
+}
