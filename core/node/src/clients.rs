@@ -3,6 +3,7 @@
 
 use crate::api::{ClientId, Join};
 use crate::limits::{Allowance, Limits, Rate};
+use crate::quality::Networks;
 use lyceum_session as session;
 use lyceum_sfu as sfu;
 use session::{ConnectionId, PersonId, TrackId, UnixMs};
@@ -29,6 +30,9 @@ pub(crate) struct Client {
     pub(crate) welcomed_at: Option<UnixMs>,
     /// Whether its primary peer has connected.
     pub(crate) active: bool,
+    /// Since when one of its peers is gone.
+    pub(crate) media_gone_at: Option<UnixMs>,
+    pub(crate) networks: Networks,
     pub(crate) last_signal_at: UnixMs,
     pub(crate) token_refresh_at: UnixMs,
     /// Until when the client pretends to speak (`simulate`).
@@ -66,6 +70,8 @@ impl Client {
             primary: sfu::Target::Subscriber,
             welcomed_at: None,
             active: false,
+            media_gone_at: None,
+            networks: Networks::default(),
             last_signal_at: now,
             token_refresh_at: now,
             pretends_to_speak_until: None,

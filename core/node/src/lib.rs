@@ -14,6 +14,7 @@ mod media;
 mod node;
 mod profile;
 mod publish;
+mod quality;
 mod rng;
 mod room;
 mod roster;

@@ -30,7 +30,7 @@ impl Node {
                 self.tell_media_client(conn, Message::Offer(offer));
             }
             Event::Connected { conn, target } => self.connected(conn, target),
-            Event::Disconnected { conn, why, .. } => self.media_failed(conn, why),
+            Event::Disconnected { conn, why, .. } => self.media_gone(conn, why),
             Event::TrackMatched { conn, track, mid, mime_type, layers } => {
                 self.track_matched(conn, track, mid, mime_type, layers);
             }
@@ -40,6 +40,9 @@ impl Node {
                 self.stats.dropped_data += u64::from(count);
                 tracing::debug!(?conn, count, "a slow receiver lost reliable data");
             }
+            Event::StreamPaused { conn, track, paused } => self.stream_paused(conn, track, paused),
+            Event::LayersWanted { conn, track, max_layer } => self.layers_wanted(conn, track, max_layer),
+            Event::Network { conn, target, loss, round_trip_ms } => self.network(conn, target, loss, round_trip_ms),
             Event::Speakers { levels, .. } => self.speakers(&levels),
             Event::Refused { conn, what, why } => self.media_refused(conn, what, &why),
         }
@@ -58,7 +61,8 @@ impl Node {
             return;
         }
         client.active = true;
-        let person = client.person.clone();
+        let (id, person) = (client.id, client.person.clone());
+        self.tell_known_qualities(id);
         if let Some(seat) = self.roster.seat_mut(&person) {
             seat.active = true;
             self.is_news(&person, Audience::Others);
@@ -66,9 +70,19 @@ impl Node {
         }
     }
 
-    fn media_failed(&mut self, conn: sfu::ConnKey, why: &'static str) {
-        let Some(client) = self.clients.of_media(conn).map(|client| client.id) else { return };
-        tracing::info!(?client, why, "the media of a client failed");
+    /// A client that says goodbye closes its peers in the same moment, and that may arrive first. So it has some time to say
+    /// it, or to close its socket, before its media counts as failed.
+    fn media_gone(&mut self, conn: sfu::ConnKey, why: &'static str) {
+        let now = self.now;
+        let Some(client) = self.clients.get_mut(ClientId(conn.0)) else { return };
+        if client.media_gone_at.is_none() {
+            client.media_gone_at = Some(now);
+            tracing::info!(client = conn.0, why, "the media of a client is gone");
+        }
+    }
+
+    /// The client's socket stands and its media does not: it is to come back as a whole.
+    pub(crate) fn media_failed(&mut self, client: ClientId) {
         let leave = wire::leave(DisconnectReason::MediaFailure, Action::Reconnect);
         self.dismiss(client, leave, DetachReason::MediaFailed);
     }

@@ -9,6 +9,7 @@ use livekit_protocol as proto;
 use lyceum_session as session;
 use proto::request_response::Reason;
 use session::{Command, Profile, Text};
+use std::collections::BTreeMap;
 
 impl Node {
     pub(crate) fn update_metadata(&mut self, id: ClientId, update: proto::UpdateParticipantMetadata) {
@@ -37,11 +38,12 @@ impl Node {
         if update.metadata.len() > limits.metadata_bytes {
             return Err((Reason::LimitExceeded, format!("metadata has at most {} bytes", limits.metadata_bytes)));
         }
-        if update.attributes.keys().any(|key| key.starts_with(wire::OWN_ATTRIBUTES)) {
+        let attributes: BTreeMap<String, String> = update.attributes.into_iter().collect();
+        if attributes.keys().any(|key| key.starts_with(wire::OWN_ATTRIBUTES)) {
             let why = format!("attributes that begin with `{}` are set by the server", wire::OWN_ATTRIBUTES);
             return Err((Reason::NotAllowed, why));
         }
-        let profile = changed(&known.profile, update);
+        let profile = changed(&known.profile, update.name, update.metadata, attributes);
         let attributes_bytes: usize = profile.attributes.iter().map(|(key, value)| key.len() + value.0.len()).sum();
         if attributes_bytes > limits.attributes_bytes {
             let why = format!("attributes have at most {} bytes together", limits.attributes_bytes);
@@ -56,15 +58,15 @@ impl Node {
 }
 
 /// An empty name or metadata leaves what was there; an attribute with an empty value is deleted; others are merged.
-fn changed(profile: &Profile, update: proto::UpdateParticipantMetadata) -> Profile {
+fn changed(profile: &Profile, name: String, metadata: String, attributes: BTreeMap<String, String>) -> Profile {
     let mut profile = profile.clone();
-    if !update.name.is_empty() {
-        profile.name = Text(update.name);
+    if !name.is_empty() {
+        profile.name = Text(name);
     }
-    if !update.metadata.is_empty() {
-        profile.metadata = Text(update.metadata);
+    if !metadata.is_empty() {
+        profile.metadata = Text(metadata);
     }
-    for (key, value) in update.attributes {
+    for (key, value) in attributes {
         if value.is_empty() {
             profile.attributes.remove(&key);
         } else {

@@ -51,7 +51,7 @@ impl Node {
             key,
             cids: cids.filter(|cid| !cid.is_empty()).cloned().collect(),
             kind: wire::media_kind(publication.kind),
-            codec: Some(draft.codec),
+            codec: draft.codec,
             layers: spec_layers(&publication.layers),
             muted: publication.muted,
             stereo: draft.stereo,
@@ -227,7 +227,8 @@ pub(crate) const LOG_IS_BEHIND: &str = "the log of this session is behind; try a
 /// What could be read from an `add_track`.
 struct Draft {
     kind: MediaKind,
-    codec: sfu::Codec,
+    /// The codec that the client named, or the one in its place; `None` if it named none, so that its offer decides.
+    codec: Option<sfu::Codec>,
     layers: Vec<Layer>,
     stereo: bool,
     dtx: bool,
@@ -277,9 +278,8 @@ impl Draft {
         if kind == MediaKind::Audio {
             layers.clear();
         }
-        let wanted = first_codec.and_then(|codec| sfu::Codec::from_name(&codec.codec));
         let codec = node
-            .codec(kind, wanted)
+            .codec(kind, first_codec.map(|named| named.codec.as_str()))
             .ok_or((Reason::UnsupportedType, "no codec for this kind of track is enabled on this server"))?;
         let has = |feature: AudioTrackFeature| request.audio_features.contains(&feature.into());
         Ok(Self {
@@ -309,7 +309,7 @@ impl Draft {
             muted: request.muted,
             width: request.width,
             height: request.height,
-            mime_type: self.codec.mime_type().to_owned(),
+            mime_type: self.codec.map(sfu::Codec::mime_type).unwrap_or_default().to_owned(),
             simulcast: self.layers.len() > 1,
             layers: self.layers.clone(),
             stream: request.stream.clone(),
@@ -321,13 +321,16 @@ impl Draft {
 }
 
 impl Node {
-    /// The codec that a client wished for if this server has it, else its first one of that kind.
-    fn codec(&self, kind: MediaKind, wanted: Option<sfu::Codec>) -> Option<sfu::Codec> {
+    /// The codec that a client named if this server has it, else the first one of that kind. Of a picture whose codec it did not
+    /// name only its offer will tell. `None` if there is none of that kind.
+    fn codec(&self, kind: MediaKind, named: Option<&str>) -> Option<Option<sfu::Codec>> {
         let fits = |codec: &sfu::Codec| (*codec == sfu::Codec::Opus) == (kind == MediaKind::Audio);
-        let mut enabled = self.config.codecs.iter().copied().filter(fits);
-        match wanted {
-            Some(wanted) if self.config.codecs.contains(&wanted) && fits(&wanted) => Some(wanted),
-            _ => enabled.next(),
+        let enabled: Vec<_> = self.config.codecs.iter().copied().filter(fits).collect();
+        let first = *enabled.first()?;
+        match named.filter(|name| !name.is_empty()) {
+            Some(name) => Some(sfu::Codec::from_name(name).filter(|codec| enabled.contains(codec)).or(Some(first))),
+            None if kind == MediaKind::Video => Some(None),
+            None => Some(Some(first)),
         }
     }
 }

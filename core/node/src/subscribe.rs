@@ -125,6 +125,18 @@ impl Node {
         }
     }
 
+    /// A client and those who receive it: who may know how it sounds and how its network does.
+    pub(crate) fn listeners(&self, of: ClientId) -> Vec<ClientId> {
+        let welcome = self.clients.iter().filter(|client| client.is_welcome());
+        welcome.map(|client| client.id).filter(|id| *id == of || self.hears(*id, of)).collect()
+    }
+
+    /// Whether a client receives any track of another.
+    pub(crate) fn hears(&self, id: ClientId, other: ClientId) -> bool {
+        let receiver = self.clients.get(id);
+        receiver.is_some_and(|receiver| self.tracks.of(other).any(|(track, _)| receiver.receives(track)))
+    }
+
     /// `track_setting`: how large a client shows a track, or that it does not show it at the moment.
     pub(crate) fn change_settings(&mut self, id: ClientId, settings: &proto::UpdateTrackSettings) {
         if settings.track_sids.len() > self.config.limits.ids_per_signal {

@@ -13,6 +13,8 @@ use session::{Command, DetachReason, UnixMs};
 
 /// How often the sockets are looked at. Their waits are seconds long.
 const WATCH_INTERVAL_MS: u64 = 1_000;
+/// How long a client whose media is gone has to say goodbye.
+const GOODBYE_MS: u64 = 2_000;
 
 /// What is due when.
 #[derive(Default)]
@@ -33,6 +35,7 @@ impl Timers {
 enum Finding {
     Silent { last_seen: UnixMs },
     NeverConnected,
+    MediaGone,
     NeedsToken,
     StoppedPretending,
 }
@@ -83,6 +86,7 @@ impl Node {
                     let leave = wire::leave(DisconnectReason::JoinFailure, Action::Disconnect);
                     self.dismiss(client, leave, DetachReason::MediaFailed);
                 }
+                Finding::MediaGone => self.media_failed(client),
                 Finding::NeedsToken => self.refresh_token(client),
                 Finding::StoppedPretending => self.stop_pretending_to_speak(client),
             }
@@ -97,6 +101,9 @@ impl Node {
         }
         if !client.active && client.welcomed_at.is_some_and(|at| at.plus(patience_ms) <= self.now) {
             return Some(Finding::NeverConnected);
+        }
+        if client.media_gone_at.is_some_and(|at| at.plus(GOODBYE_MS) <= self.now) {
+            return Some(Finding::MediaGone);
         }
         if client.pretends_to_speak_until.is_some_and(|until| until <= self.now) {
             return Some(Finding::StoppedPretending);

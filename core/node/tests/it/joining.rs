@@ -272,10 +272,37 @@ fn failed_media_sends_the_client_to_reconnect() {
     let ada = class.joins("ada");
     let (target, why) = (sfu::Target::Publisher, "no consent");
     class.hand(Input::Media(sfu::Event::Disconnected { conn: conn(ada), target, why }));
+    assert!(!class.me(ada).gone, "it may be the beginning of a goodbye");
+    class.time_passes(3_000);
     let said = class.hears(ada);
     assert_eq!(leave_said(&said), Some((DisconnectReason::MediaFailure, Action::Reconnect, true)));
     assert!(class.me(ada).gone);
     assert!(matches!(class.facts().last(), Some(Fact::ConnectionDetached { reason: DetachReason::MediaFailed, .. })));
+}
+
+#[test]
+fn a_goodbye_whose_media_ends_first_is_a_goodbye() {
+    let mut class = Class::new();
+    let (ada, ben, cyd) = (class.joins("ada"), class.joins("ben"), class.joins("cyd"));
+    for client in [ben, cyd] {
+        for target in [sfu::Target::Subscriber, sfu::Target::Publisher] {
+            let why = "the client closed the connection";
+            class.hand(Input::Media(sfu::Event::Disconnected { conn: conn(client), target, why }));
+        }
+    }
+    class.leaves(ben);
+    class.loses_network(cyd);
+    assert!(class.sees(ada, "ben").is_none());
+    assert_eq!(class.sees(ada, "cyd").expect("may come back").attributes["lyceum.presence"], "reconnecting");
+    let reasons: Vec<_> = class
+        .facts()
+        .into_iter()
+        .filter_map(|fact| match fact {
+            Fact::ConnectionDetached { reason, .. } => Some(reason),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reasons, [DetachReason::ClientLeft, DetachReason::ConnectionLost]);
 }
 
 #[test]

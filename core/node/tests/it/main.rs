@@ -10,4 +10,5 @@ mod joining;
 mod memory;
 mod profile;
 mod publishing;
+mod quality;
 mod subscribing;

@@ -273,6 +273,20 @@ fn a_codec_that_is_not_enabled_is_replaced() {
 }
 
 #[test]
+fn a_codec_that_is_not_named_is_left_to_the_offer() {
+    let mut class = Class::new();
+    let (ada, ben) = (class.joins("ada"), class.joins("ben"));
+    let track = class.announces(ada, proto::AddTrackRequest { simulcast_codecs: Vec::new(), ..camera() });
+    let info = track_published(&class.hears(ada)).expect("track info");
+    assert_eq!((expected(&class).codec, info.mime_type.as_str()), (None, ""));
+    class.matches(ada, &track.expect("accepted"), "video/H264", 3);
+    assert_eq!(class.sees(ben, "ada").expect("ada").tracks[0].mime_type, "video/H264");
+    class.announces(ada, microphone());
+    let info = track_published(&class.hears(ada)).expect("track info");
+    assert_eq!(info.mime_type, "audio/opus");
+}
+
+#[test]
 #[allow(deprecated)]
 fn features_of_a_microphone_reach_the_media_and_the_others() {
     let mut class = Class::new();
