@@ -27,6 +27,8 @@ pub(crate) struct Packet {
     pub vp8: Option<Vp8>,
     /// What the payload is.
     pub format: Format,
+    /// The plain frame inside a RED payload.
+    pub primary: Option<Arc<[u8]>>,
     /// How a phone was held (3GPP TS 26.114, coordination of video orientation).
     pub rotation: Option<Rotation>,
 }
@@ -426,7 +428,8 @@ mod tests {
                     tl0: Some(self.seq as u8),
                     key_idx: None,
                 }),
-                format: Format { codec: crate::api::Codec::Vp8, h264: None },
+                format: Format { codec: crate::api::Codec::Vp8, h264: None, red: false },
+                primary: None,
                 rotation: None,
             }
         }

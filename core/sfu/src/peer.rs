@@ -69,6 +69,8 @@ pub(crate) struct Format {
     pub codec: Codec,
     /// `profile-level-id` and `packetization-mode` of H.264.
     pub h264: Option<(u32, u8)>,
+    /// Opus wrapped in RED (RFC 2198): the last frames again, against loss.
+    pub red: bool,
 }
 
 /// What a peer tells.
@@ -194,7 +196,7 @@ impl Peer {
             .set_sctp_max_message_size(MESSAGE_MAX_BYTES)
             .set_sctp_max_buffered_amount(DATA_BUFFER_BYTES)
             .clear_codecs()
-            .enable_opus(true, false)
+            .enable_opus(true, true)
             .enable_vp8(true)
             .set_stats_interval(Some(NETWORK_EVERY))
             .set_crypto_provider(std::sync::Arc::new(str0m::crypto::from_feature_flags()));
@@ -391,9 +393,18 @@ impl Peer {
 
     /// Puts one packet into the outgoing stream of `mid`. Returns false if this peer has not negotiated the packet's format.
     pub(crate) fn send(&mut self, mid: Mid, packet: &Packet, rewritten: &Rewritten) -> bool {
-        let Some(pt) = self.payload_type(mid, packet.format) else { return false };
+        let plain = Format { red: false, ..packet.format };
+        let (pt, payload) = match (self.payload_type(mid, packet.format), &packet.primary) {
+            (Some(pt), _) => (pt, &packet.payload),
+            // A client without RED gets the frame that it is wrapped around.
+            (None, Some(primary)) => match self.payload_type(mid, plain) {
+                Some(pt) => (pt, primary),
+                None => return false,
+            },
+            (None, None) => return false,
+        };
         let audio = packet.format.codec == Codec::Opus;
-        let mut write = RtpWrite::new(pt, rewritten.seq.into(), rewritten.ts, packet.arrived, packet.payload.clone())
+        let mut write = RtpWrite::new(pt, rewritten.seq.into(), rewritten.ts, packet.arrived, payload.clone())
             .marker(packet.marker)
             .nackable(!audio);
         if packet.rotation.is_some() {
@@ -453,7 +464,8 @@ impl Peer {
             agreed.contains(&params.pt()) && format_of(params).is_some_and(|f| f.codec == format.codec)
         };
         let params = self.rtc.codec_config().params();
-        let exact = params.iter().filter(of_codec).find(|params| format_of(params) == Some(format));
+        let plain = Format { red: false, ..format };
+        let exact = params.iter().filter(of_codec).find(|params| format_of(params) == Some(plain));
         // A level or profile that differs in name only is decodable; the packetization mode must be the same.
         let similar = || {
             params.iter().filter(of_codec).find(|params| {
@@ -461,13 +473,16 @@ impl Peer {
                 format_of(params).is_some_and(|known| mode(known) == mode(format))
             })
         };
-        let pt = exact.or_else(similar).map(PayloadParams::pt);
+        let params = exact.or_else(similar);
+        let pt = if format.red { params.and_then(PayloadParams::red) } else { params.map(PayloadParams::pt) };
         self.payload_types.insert((mid, format), pt);
         pt
     }
 
     fn format_of(&self, pt: u8) -> Option<Format> {
-        self.rtc.codec_config().params().iter().find(|params| *params.pt() == pt).and_then(format_of)
+        let of_pt = |params: &&PayloadParams| *params.pt() == pt || params.red().is_some_and(|red| *red == pt);
+        let params = self.rtc.codec_config().params().iter().find(of_pt)?;
+        Some(Format { red: *params.pt() != pt, ..format_of(params)? })
     }
 
     fn translate(&mut self, event: Event, events: &mut Vec<PeerEvent>) {
@@ -529,6 +544,7 @@ impl Peer {
             }
         };
         let (starts_keyframe, vp8) = inspect(format.codec, &rtp.payload);
+        let primary = if format.red { Some(red_primary(&rtp.payload)?.into()) } else { None };
         let sender_us = rtp.last_sender_info.and_then(|info| {
             let report_us = info.ntp_time.duration_since(UNIX_EPOCH).ok()?.as_micros() as i64;
             let hz = i64::from(info.rtp_time.frequency().get());
@@ -548,6 +564,7 @@ impl Peer {
                 starts_keyframe,
                 vp8,
                 format,
+                primary,
                 rotation: rtp.header.ext_vals.video_orientation,
                 payload: rtp.payload,
             },
@@ -645,7 +662,7 @@ fn format_of(params: &PayloadParams) -> Option<Format> {
     };
     let h264 = (codec == Codec::H264)
         .then(|| (spec.format.profile_level_id.unwrap_or(0x42e01f), spec.format.packetization_mode.unwrap_or(0)));
-    Some(Format { codec, h264 })
+    Some(Format { codec, h264, red: false })
 }
 
 /// Whether a payload begins a key frame, and its VP8 descriptor.
@@ -667,6 +684,19 @@ fn inspect(codec: Codec, payload: &[u8]) -> (bool, Option<Vp8>) {
             Err(_) => (false, None),
         },
     }
+}
+
+/// The frame that a RED payload (RFC 2198, 3) is wrapped around: it comes last, behind the repeated ones. `None` if malformed.
+pub(crate) fn red_primary(payload: &[u8]) -> Option<&[u8]> {
+    const MORE: u8 = 0x80;
+    let mut at = 0;
+    let mut repeated_bytes = 0;
+    while payload.get(at)? & MORE != 0 {
+        // Payload type, 14 bits of timestamp offset, 10 bits of length.
+        repeated_bytes += usize::from(payload.get(at + 2)? & 0x03) << 8 | usize::from(*payload.get(at + 3)?);
+        at += 4;
+    }
+    payload.get(at + 1 + repeated_bytes..)
 }
 
 /// Whether an H.264 payload (RFC 6184) carries a sequence parameter set, which browsers send before every IDR picture.
@@ -709,11 +739,21 @@ mod tests {
         assert!(!h264_starts_keyframe(&[]));
     }
 
+    #[test]
+    fn the_primary_frame_is_found_in_red() {
+        assert_eq!(red_primary(&[111, 9, 8, 7]), Some(&[9, 8, 7][..]), "nothing repeated");
+        assert_eq!(red_primary(&[0x80 | 111, 0, 0, 2, 111, 1, 2, 9, 8]), Some(&[9, 8][..]));
+        assert_eq!(red_primary(&[0x80 | 111, 0, 0, 9, 111, 1, 2]), None, "shorter than it says");
+        assert_eq!(red_primary(&[0x80 | 111]), None);
+        assert_eq!(red_primary(&[]), None);
+    }
+
     proptest! {
         #[test]
         fn no_payload_makes_the_inspection_panic(payload in proptest::collection::vec(any::<u8>(), 0..64)) {
             for codec in [Codec::Opus, Codec::Vp8, Codec::H264] {
                 let _ = inspect(codec, &payload);
+                let _ = red_primary(&payload);
             }
         }
     }

@@ -22,6 +22,13 @@ const SIZES: [(u32, u32); 3] = [(320, 180), (640, 360), (1280, 720)];
 
 pub struct VideoTile(pub u32, pub u32);
 
+/// Whether a client knows RED.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Audio {
+    Plain,
+    Redundant,
+}
+
 /// A packet as a subscriber got it.
 #[derive(Clone, Copy, Debug)]
 pub struct Got {
@@ -31,6 +38,7 @@ pub struct Got {
     pub layer: u8,
     /// How long after its publisher sent it.
     pub late: Duration,
+    pub bytes: usize,
 }
 
 pub struct Class {
@@ -109,12 +117,16 @@ impl Class {
         }
     }
 
-    pub fn joins(&mut self, _name: &str) -> ConnKey {
+    pub fn joins(&mut self, name: &str) -> ConnKey {
+        self.joins_with(name, Audio::Plain)
+    }
+
+    pub fn joins_with(&mut self, _name: &str, audio: Audio) -> ConnKey {
         let number = self.people.len() as u64 + 1;
         let key = ConnKey(number);
         let address = |port: u16| SocketAddr::from(([10, 0, 1, number as u8], port));
         let (publisher_address, subscriber_address) = (address(1000), address(2000));
-        let mut publisher = client(self.now, publisher_address);
+        let mut publisher = client(self.now, publisher_address, audio);
         let mut changes = publisher.sdp_api();
         let reliable = changes.add_channel("_reliable".into());
         let lossy = changes.add_channel_with_config(ChannelConfig {
@@ -127,7 +139,7 @@ impl Class {
         let person = Person {
             publisher,
             publisher_address,
-            subscriber: client(self.now, subscriber_address),
+            subscriber: client(self.now, subscriber_address, audio),
             subscriber_address,
             offers: 1,
             pending: Some(pending),
@@ -468,7 +480,8 @@ impl Class {
                         if let Some(track) = person.tracks.get(&stream.to_string()) {
                             let layer = packet.payload.last().copied().unwrap_or(9);
                             let late = self.now.saturating_duration_since(sent_at(self.began, &packet.payload));
-                            let got = Got { seq: *packet.seq_no, ts: packet.header.timestamp, layer, late };
+                            let bytes = packet.payload.len();
+                            let got = Got { seq: *packet.seq_no, ts: packet.header.timestamp, layer, late, bytes };
                             person.got.entry(*track).or_default().push(got);
                         }
                     }
@@ -550,16 +563,18 @@ impl Sends {
         };
         for (layer, rid) in layers {
             let wanted = if self.kind == Kind::Audio { str0m::format::Codec::Opus } else { str0m::format::Codec::Vp8 };
-            let Some(pt) = rtc.codec_config().find(|params| params.spec().codec == wanted).map(|params| params.pt())
-            else {
-                return;
-            };
+            let Some(params) = rtc.codec_config().find(|params| params.spec().codec == wanted).copied() else { return };
             let clock = if self.kind == Kind::Audio { 960 } else { 2_970 };
             let ts = (self.seq as u32).wrapping_mul(clock).wrapping_add(layer as u32 * 1_000_000_007);
             let stamp = ((now - began).as_millis() as u64).to_be_bytes();
             let payload = match self.kind {
                 Kind::Audio => [&[1; 51][..], &stamp, &[0]].concat(),
                 Kind::Video => vp8(self.seq as u16, std::mem::take(&mut self.keyframe[layer]), layer as u8, stamp),
+            };
+            let (pt, payload) = match params.red() {
+                // One earlier frame of two bytes, then the frame itself.
+                Some(red) => (red, [&[0x80 | 111, 0, 0, 2, 111, 7, 7][..], &payload].concat()),
+                None => (params.pt(), payload),
             };
             let mut direct = rtc.direct_api();
             let Some(stream) = direct.stream_tx_by_mid(self.mid, rid) else { return };
@@ -592,9 +607,13 @@ fn vp8(picture_id: u16, keyframe: bool, layer: u8, stamp: [u8; 8]) -> Vec<u8> {
     payload
 }
 
-fn client(now: Instant, address: SocketAddr) -> Rtc {
+fn client(now: Instant, address: SocketAddr, audio: Audio) -> Rtc {
     let provider = str0m::crypto::from_feature_flags();
-    let mut rtc = RtcConfig::new().set_rtp_mode(true).set_crypto_provider(Arc::new(provider)).build(now);
+    let mut rtc = RtcConfig::new()
+        .set_rtp_mode(true)
+        .enable_opus(true, audio == Audio::Redundant)
+        .set_crypto_provider(Arc::new(provider))
+        .build(now);
     rtc.add_local_candidate(Candidate::host(address, "udp").expect("a candidate"));
     rtc
 }
