@@ -91,6 +91,8 @@ pub struct TrackSpec {
     pub stereo: bool,
     /// Answer with discontinuous transmission.
     pub dtx: bool,
+    /// Answer with redundant audio first, if the client offers it.
+    pub red: bool,
 }
 
 /// One quality of a simulcast track, in ascending order; index 0 is the lowest.

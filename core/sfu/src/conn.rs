@@ -420,13 +420,20 @@ fn take_exact(expected: &mut Vec<TrackSpec>, line: &Line) -> Option<TrackSpec> {
     Some(expected.remove(at))
 }
 
-/// How our answer forms one line: the wished codec first, Opus with its parameters.
+/// How our answer forms one line: the wished codec first, Opus with its parameters and with or without redundancy.
 fn shape(line: &Line, spec: Option<&TrackSpec>) -> Shape {
     let wished = spec.and_then(|spec| spec.codec).filter(|codec| line.codecs.contains(codec));
+    let first_codec = match line.kind {
+        Kind::Audio if spec.is_none_or(|spec| spec.red) => Some("red"),
+        Kind::Audio => Some("opus"),
+        Kind::Video => wished.map(|codec| codec.mime_type().rsplit('/').next().unwrap_or_default()),
+    };
     Shape {
         mid: line.mid.to_string(),
-        first_codec: wished.map(|codec| codec.mime_type().rsplit('/').next().unwrap_or_default()),
-        opus: (line.kind == Kind::Audio)
-            .then(|| OpusShape { stereo: spec.is_some_and(|spec| spec.stereo), dtx: spec.is_none_or(|spec| spec.dtx) }),
+        first_codec,
+        opus: (line.kind == Kind::Audio).then(|| OpusShape {
+            stereo: spec.is_some_and(|spec| spec.stereo),
+            dtx: spec.is_none_or(|spec| spec.dtx),
+        }),
     }
 }

@@ -233,6 +233,7 @@ mod tests {
             muted: false,
             stereo: false,
             dtx: true,
+            red: true,
         };
         Track::new(ConnKey(1), &spec, "0".into(), rids.iter().map(|rid| Rid::from(*rid)).collect())
     }

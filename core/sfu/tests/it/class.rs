@@ -188,6 +188,7 @@ impl Class {
             muted: false,
             stereo: false,
             dtx: true,
+            red: true,
         };
         let now = self.now;
         let person = self.people.get_mut(&who).expect("somebody");
