@@ -1,6 +1,7 @@
 //! Whole classes in virtual time, over the real cores and from a seed. `state` worlds hold a node, its log and its people
-//! against faults of sockets, disks and servers.
+//! against faults of sockets, disks and servers; `media` worlds add the shard and real WebRTC peers on good and bad lines.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a world that meets the unexpected stops there")]
+#![allow(clippy::expect_used, reason = "a world that meets the unexpected stops there")]
 
+pub mod media;
 pub mod state;

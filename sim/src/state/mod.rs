@@ -694,7 +694,7 @@ impl World {
     }
 }
 
-fn join_request(person: &str, resume: Option<ConnectionId>) -> Join {
+pub(crate) fn join_request(person: &str, resume: Option<ConnectionId>) -> Join {
     Join {
         person: person.into(),
         profile: Profile {

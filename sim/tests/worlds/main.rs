@@ -3,4 +3,5 @@
 
 #![allow(clippy::expect_used, reason = "a test that meets the unexpected stops there")]
 
+mod media;
 mod state;
