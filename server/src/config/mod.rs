@@ -115,6 +115,9 @@ pub fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
     read_flags(&sources.flags, &mut config, &mut problems);
     if problems.is_empty() {
         check_whole(&config, sources, &mut problems);
+        if sources.dev && config.http.bind.iter().any(|address| !address.ip().is_loopback()) {
+            open_dev_media(&mut config.settings.media);
+        }
     }
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
@@ -127,11 +130,34 @@ pub fn file_of(sources: &Sources) -> Option<PathBuf> {
 }
 
 fn dev_defaults(config: &mut Config) {
-    let loopback = IpAddr::from([127, 0, 0, 1]);
     config.keys = keys::dev_keys();
-    config.settings.media.udp_bind = loopback;
-    config.settings.media.tcp_bind = config.settings.media.tcp_bind.map(|address| (loopback, address.port()).into());
-    config.settings.media.advertise = vec![loopback];
+    config.settings.media = dev_media();
+}
+
+/// With demo keys media stays on this machine, too.
+fn dev_media() -> Media {
+    let loopback = IpAddr::from([127, 0, 0, 1]);
+    let usual = Media::default();
+    Media {
+        udp_bind: loopback,
+        tcp_bind: usual.tcp_bind.map(|address| (loopback, address.port()).into()),
+        advertise: vec![loopback],
+        ..usual
+    }
+}
+
+/// Others are let in although the keys are for demonstrations: what was not set otherwise then lets their media in as well.
+fn open_dev_media(media: &mut Media) {
+    let (dev, usual) = (dev_media(), Media::default());
+    if media.udp_bind == dev.udp_bind {
+        media.udp_bind = usual.udp_bind;
+    }
+    if media.tcp_bind == dev.tcp_bind {
+        media.tcp_bind = usual.tcp_bind;
+    }
+    if media.advertise == dev.advertise {
+        media.advertise = usual.advertise;
+    }
 }
 
 fn read_environment(environment: &[(String, String)], config: &mut Config, problems: &mut Vec<Problem>) {

@@ -6,6 +6,8 @@ mod heartbeat;
 mod media;
 mod registry;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use client::{Client, Outbound};
 pub use heartbeat::run as keep_heartbeats;

@@ -4,7 +4,7 @@
 use super::client::{Client, Outbound};
 use super::media::Routes;
 use super::now;
-use super::session::{Mail, Outcome, Seat, Session, guarded};
+use super::session::{Logic, Mail, Outcome, Seat, Session, guarded};
 use crate::config::Config;
 use crate::media::Handle as Media;
 use crate::metrics::Metrics;
@@ -301,9 +301,9 @@ impl Control {
     }
 
     /// Starts the task of a class and lists it.
-    fn start(
+    pub(super) fn start(
         &self,
-        node: Node,
+        node: impl Logic,
         group: GroupKey,
         tenant: &TenantId,
         room: &RoomName,

@@ -64,11 +64,41 @@ pub struct Seat {
     pub grant: VideoGrant,
 }
 
+/// The logic of a class, as its task drives it.
+pub trait Logic: Send + 'static {
+    /// See [`Node::handle`].
+    fn handle(&mut self, now: UnixMs, input: Input);
+    /// See [`Node::poll_output`].
+    fn poll_output(&mut self) -> Option<Output>;
+    /// See [`Node::poll_timeout`].
+    fn poll_timeout(&self) -> Option<(UnixMs, &'static str)>;
+    /// See [`Node::stats`].
+    fn stats(&self) -> Stats;
+}
+
+impl Logic for Node {
+    fn handle(&mut self, now: UnixMs, input: Input) {
+        self.handle(now, input);
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.poll_output()
+    }
+
+    fn poll_timeout(&self) -> Option<(UnixMs, &'static str)> {
+        self.poll_timeout()
+    }
+
+    fn stats(&self) -> Stats {
+        self.stats()
+    }
+}
+
 /// A class, and what it needs of the server.
-pub struct Session {
+pub struct Session<L = Node> {
     /// Dropped before the mailbox, so that whoever sees the mailbox closed finds no dead entry in the list.
     pub(super) _listed: Listed,
-    pub(super) node: Node,
+    pub(super) node: L,
     pub(super) tenant: TenantId,
     pub(super) room: RoomName,
     pub(super) session: SessionId,
@@ -100,18 +130,25 @@ enum Turn {
     Timeout,
 }
 
-impl Session {
+impl<L: Logic> Session<L> {
     /// Runs the class until it is over.
     pub async fn run(&mut self) -> Outcome {
-        let mut seats: HashMap<ClientId, Seat> = HashMap::new();
         let mut commits: FuturesOrdered<Commit> = FuturesOrdered::new();
+        let outcome = self.take_turns(&mut commits).await;
+        // Whoever takes this class up again must find all of its log.
+        while commits.next().await.is_some() {}
+        outcome
+    }
+
+    async fn take_turns(&mut self, commits: &mut FuturesOrdered<Commit>) -> Outcome {
+        let mut seats: HashMap<ClientId, Seat> = HashMap::new();
         loop {
-            match self.perform_outputs(&mut seats, &mut commits) {
+            match self.perform_outputs(&mut seats, commits) {
                 Ok(Step::GoOn) => {}
                 Ok(Step::Stop) => return Outcome::Closed,
                 Err(Panicked) => return self.fall(),
             }
-            let input = match self.turn(&mut commits).await {
+            let input = match self.turn(commits).await {
                 Turn::Mail(Mail::Join { client, join, seat }) => {
                     self.routes.add(client);
                     seats.insert(client, seat);
@@ -142,11 +179,11 @@ impl Session {
         }
     }
 
-    /// Waits for the next thing that happens. Commits come first: they are what clients wait for.
+    /// Waits for the next thing that happens. Which of several comes first is left to chance, so that a flood of mail starves
+    /// neither commits nor timers.
     async fn turn(&mut self, commits: &mut FuturesOrdered<Commit>) -> Turn {
         let due = self.node.poll_timeout().map(|(at, _)| Duration::from_millis(at.0.saturating_sub(now().0)));
         tokio::select! {
-            biased;
             Some(result) = commits.next() => Turn::Committed(result),
             // `routes` holds a sender, so the mailbox never runs dry for good.
             Some(mail) = self.mailbox.recv() => Turn::Mail(mail),

@@ -1,6 +1,7 @@
 //! Who came and went leaves nothing behind: counted, not timed. The server has a process of its own, so that its counts are
 //! its own.
 
+use crate::ears::Ears;
 use crate::harness::*;
 use livekit_protocol::signal_request::Message as Ask;
 
@@ -21,6 +22,7 @@ async fn five_hundred_joins_and_leaves_leave_nothing_behind() {
         round(&server, number).await;
     }
     assert!(metric(server.address, "lyceum_joins_total").await >= (ROUNDS * PEOPLE) as f64);
+    assert!(metric(server.address, "lyceum_media_received_datagrams_total").await > (ROUNDS * PEOPLE) as f64);
     nothing_is_left(&server).await;
     metric_becomes(server.address, "process_open_fds", files).await;
     let never = ["lyceum_session_panics_total", "lyceum_store_failures_total", "lyceum_media_events_dropped_total"];
@@ -29,16 +31,18 @@ async fn five_hundred_joins_and_leaves_leave_nothing_behind() {
     }
 }
 
-/// A class comes together and everybody goes in their own way: with a goodbye, without one, while talking, or because they came
+/// A class comes together, half of it with media, and everybody goes in their own way: with a goodbye, without one, while talking, or because they came
 /// in once more from elsewhere.
 async fn round(server: &Process, number: usize) {
     let room = format!("room-{}", number % 5);
     let mut people = Vec::new();
     for person in 0..PEOPLE {
-        people.push(server.join(&room, &format!("person-{person}")).await);
+        let mut joined = server.join(&room, &format!("person-{person}")).await;
+        let ears = if person % 2 == 0 { Some(Ears::open(&mut joined).await) } else { None };
+        people.push((joined, ears));
     }
-    for (index, mut person) in people.into_iter().enumerate() {
-        match index % 4 {
+    for (index, (mut person, _ears)) in people.into_iter().enumerate() {
+        match index / 2 % 4 {
             0 => person.leaves().await,
             1 => person.vanishes(),
             2 => {

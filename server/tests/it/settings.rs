@@ -115,7 +115,10 @@ fn dev_keys_stay_on_this_machine_unless_somebody_insists() {
     };
     let refused = load(&sources(false)).unwrap_err();
     assert!(refused[0].message.contains("--allow-dev-keys-anywhere") && refused[0].message.contains("0.0.0.0:7880"));
-    assert!(load(&sources(true)).is_ok());
+    let open = load(&sources(true)).unwrap();
+    assert!(open.media.udp_bind.is_unspecified() && open.media.advertise.is_empty(), "media can be reached as well");
+    let closed = load(&Sources { dev: true, ..Sources::default() }).unwrap();
+    assert!(closed.media.udp_bind.is_loopback() && closed.media.tcp_bind.unwrap().ip().is_loopback());
 }
 
 #[test]
