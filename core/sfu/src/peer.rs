@@ -666,7 +666,7 @@ fn format_of(params: &PayloadParams) -> Option<Format> {
 }
 
 /// Whether a payload begins a key frame, and its VP8 descriptor.
-fn inspect(codec: Codec, payload: &[u8]) -> (bool, Option<Vp8>) {
+pub(crate) fn inspect(codec: Codec, payload: &[u8]) -> (bool, Option<Vp8>) {
     match codec {
         Codec::Opus => (true, None),
         Codec::H264 => (h264_starts_keyframe(payload), None),
