@@ -70,8 +70,8 @@ export class Server {
   /** The log of the room's running class. */
   async events(room) {
     const { sessions } = await this.#api("/api/v1/sessions", { roomList: true });
-    const session = sessions.find((session) => session.room === room);
-    const path = `/api/v1/sessions/${session.id}/events?from=1`;
+    const session = sessions.find((session) => session.room === room && session.ended_at_ms === undefined);
+    const path = `/api/v1/sessions/${session.session_id}/events?from=1`;
     return (await this.#api(path, { roomAdmin: true, room })).events;
   }
 

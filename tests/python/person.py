@@ -68,6 +68,19 @@ class Person:
         self._playing.append(asyncio.create_task(_show_halves(source, width, height)))
         return track, publication
 
+    async def receives_no_more(self) -> None:
+        """Waits until a whole second brings no packet of sound or picture."""
+
+        async def packets() -> int:
+            stats = (await self.room.get_rtc_stats()).subscriber_stats
+            return sum(s.inbound_rtp.received.packets_received for s in stats if s.HasField("inbound_rtp"))
+
+        async with asyncio.timeout(PATIENCE_S):
+            before, now = -1, await packets()
+            while now != before:
+                await asyncio.sleep(1)
+                before, now = now, await packets()
+
     async def leaves(self) -> None:
         for task in self._playing:
             task.cancel()
