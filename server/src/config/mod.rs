@@ -179,9 +179,16 @@ fn read_environment(environment: &[(String, String)], config: &mut Config, probl
                     problems.push(problem(message));
                 }
             }
+            // Other programs around the server may use the prefix as well; what looks like a slip of the pen is one.
             None => {
                 let known = SETTINGS.iter().map(Setting::env).chain([FILE_VARIABLE.into(), KEYS_VARIABLE.into()]);
-                problems.push(problem(format!("is no setting{}", did_you_mean(name, known))));
+                let near = did_you_mean(name, known);
+                let in_section = SECTIONS
+                    .iter()
+                    .any(|section| name.to_lowercase().starts_with(&format!("lyceum_{}_", section.name)));
+                if in_section || !near.is_empty() {
+                    problems.push(problem(format!("is no setting{near}")));
+                }
             }
         }
     }
@@ -252,11 +259,14 @@ fn check_whole(config: &Config, sources: &Sources, problems: &mut Vec<Problem>) 
     }
 }
 
-/// `, did you mean "x"?`, if something is near enough.
+/// `; did you mean "x"?`, if something is near enough.
 fn did_you_mean(written: &str, known: impl Iterator<Item = String>) -> String {
+    // The prefix of every variable says nothing about nearness.
+    let telling = |name: &str| name.to_lowercase().trim_start_matches("lyceum_").to_owned();
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&telling(written), &telling(candidate));
     known
-        .map(|candidate| (strsim::damerau_levenshtein(&written.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 3)
+        .map(|candidate| (distance(&candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + telling(candidate).len() / 3)
         .min()
         .map(|(_, candidate)| format!("; did you mean {candidate:?}?"))
         .unwrap_or_default()

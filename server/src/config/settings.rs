@@ -1,6 +1,8 @@
 //! Every setting, once: its section, name, type, default, range and explanation. The configuration struct, the TOML reader,
 //! the environment, `--set`, the sample file and its test are all made from this one list.
 
+#![allow(rustdoc::bare_urls, reason = "the texts are for the sample file, which is no Markdown")]
+
 use super::value::{LogFormat, Ranged, Raw, Value};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

@@ -69,7 +69,11 @@ fn a_file_that_is_no_toml_says_where_it_breaks() {
 
 #[test]
 fn an_environment_variable_that_is_no_setting_is_a_problem() {
-    let environment = pairs(&[("LYCEUM_HTTP_BINT", "127.0.0.1:1"), ("LYCEUM_HTTP_MAX_BODY_BYTES", "many")]);
+    let environment = pairs(&[
+        ("LYCEUM_HTTP_BINT", "127.0.0.1:1"),
+        ("LYCEUM_HTTP_MAX_BODY_BYTES", "many"),
+        ("LYCEUM_BINARY", "of somebody else"),
+    ]);
     let wrong = load(&Sources { environment, dev: true, ..Sources::default() }).unwrap_err();
     assert_eq!(
         wrong[0].to_string(),
@@ -80,6 +84,7 @@ fn an_environment_variable_that_is_no_setting_is_a_problem() {
             .to_string()
             .ends_with("http.max_body_bytes is \"many\", expected a whole number from 1024 to 67108864")
     );
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
 }
 
 #[test]
