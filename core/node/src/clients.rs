@@ -33,6 +33,8 @@ pub(crate) struct Client {
     /// Since when one of its peers is gone.
     pub(crate) media_gone_at: Option<UnixMs>,
     pub(crate) networks: Networks,
+    /// How loud the client is while it speaks, 0 to 1.
+    pub(crate) speaks_at: Option<f32>,
     pub(crate) last_signal_at: UnixMs,
     pub(crate) token_refresh_at: UnixMs,
     /// Until when the client pretends to speak (`simulate`).
@@ -72,6 +74,7 @@ impl Client {
             active: false,
             media_gone_at: None,
             networks: Networks::default(),
+            speaks_at: None,
             last_signal_at: now,
             token_refresh_at: now,
             pretends_to_speak_until: None,
@@ -128,8 +131,13 @@ impl Clients {
         self.0.get_mut(&id)
     }
 
+    /// Whose media this is. Nobody has media before they are welcome.
     pub(crate) fn of_media(&self, conn: sfu::ConnKey) -> Option<&Client> {
-        self.get(ClientId(conn.0))
+        self.get(ClientId(conn.0)).filter(|client| client.is_welcome())
+    }
+
+    pub(crate) fn of_media_mut(&mut self, conn: sfu::ConnKey) -> Option<&mut Client> {
+        self.get_mut(ClientId(conn.0)).filter(|client| client.is_welcome())
     }
 
     pub(crate) fn of_connection(&self, connection: &ConnectionId) -> Option<&Client> {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 impl Node {
     pub(crate) fn data(&mut self, conn: sfu::ConnKey, lane: sfu::Lane, bytes: &[u8]) {
         let now = self.now;
-        let Some(client) = self.clients.get_mut(ClientId(conn.0)).filter(|client| client.is_welcome()) else { return };
+        let Some(client) = self.clients.of_media_mut(conn) else { return };
         let id = client.id;
         if !client.data_messages.take(1, now) || !client.data_bytes.take(bytes.len(), now) {
             self.stats.flooded_data += 1;

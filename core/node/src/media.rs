@@ -49,20 +49,21 @@ impl Node {
     }
 
     fn tell_media_client(&mut self, conn: sfu::ConnKey, message: Message) {
-        if let Some(client) = self.clients.of_media(conn).filter(|client| client.is_welcome()) {
+        if let Some(client) = self.clients.of_media(conn) {
             self.tell(client.id, wire::signal(message));
         }
     }
 
     /// The peer that a client needs most is connected: from here on the client is active.
     fn connected(&mut self, conn: sfu::ConnKey, target: sfu::Target) {
-        let Some(client) = self.clients.get_mut(ClientId(conn.0)) else { return };
+        let Some(client) = self.clients.of_media_mut(conn) else { return };
         if client.primary != target || client.active {
             return;
         }
         client.active = true;
         let (id, person) = (client.id, client.person.clone());
         self.tell_known_qualities(id);
+        self.tell_known_speakers(id);
         if let Some(seat) = self.roster.seat_mut(&person) {
             seat.active = true;
             self.is_news(&person, Audience::Others);
@@ -74,7 +75,7 @@ impl Node {
     /// it, or to close its socket, before its media counts as failed.
     fn media_gone(&mut self, conn: sfu::ConnKey, why: &'static str) {
         let now = self.now;
-        let Some(client) = self.clients.get_mut(ClientId(conn.0)) else { return };
+        let Some(client) = self.clients.of_media_mut(conn) else { return };
         if client.media_gone_at.is_none() {
             client.media_gone_at = Some(now);
             tracing::info!(client = conn.0, why, "the media of a client is gone");

@@ -56,6 +56,7 @@ impl Node {
             muted: publication.muted,
             stereo: draft.stereo,
             dtx: draft.dtx,
+            red: !publication.disable_red,
         };
         let track = publication.track.clone();
         self.tracks.insert(Track {

@@ -67,7 +67,7 @@ impl Node {
 
     /// What was measured of one way of a client's network.
     pub(crate) fn network(&mut self, conn: sfu::ConnKey, target: sfu::Target, loss: f32, round_trip_ms: Option<u32>) {
-        let Some(client) = self.clients.get_mut(ClientId(conn.0)) else { return };
+        let Some(client) = self.clients.of_media_mut(conn) else { return };
         let before = client.networks.quality();
         let measured = Some(network_quality(loss, round_trip_ms.unwrap_or_default()));
         match target {

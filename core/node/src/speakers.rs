@@ -1,7 +1,7 @@
 //! Who is speaking: told at once, to the speaker and to those who receive them. Levels are latest values; nothing waits for them.
 
 use crate::api::ClientId;
-use crate::clients::media_of;
+use crate::clients::{Client, media_of};
 use crate::node::Node;
 use crate::wire;
 use livekit_protocol as proto;
@@ -17,15 +17,35 @@ impl Node {
     pub(crate) fn speakers(&mut self, levels: &[SpeakerLevel]) {
         let mut news: BTreeMap<ClientId, Vec<proto::SpeakerInfo>> = BTreeMap::new();
         for level in levels {
-            let Some(speaker) = self.clients.of_media(level.conn) else { continue };
+            let Some(speaker) = self.clients.of_media_mut(level.conn) else { continue };
+            speaker.speaks_at = level.active.then_some(level.level);
             let sid = speaker.connection.0.clone();
             let info = proto::SpeakerInfo { sid, level: level.level, active: level.active };
-            for listener in self.listeners(speaker.id) {
+            let speaker = speaker.id;
+            for listener in self.listeners(speaker) {
                 news.entry(listener).or_default().push(info.clone());
             }
         }
         for (listener, speakers) in news {
             self.tell(listener, wire::signal(Message::SpeakersChanged(proto::SpeakersChanged { speakers })));
+        }
+    }
+
+    /// Whose media connects is told who of those whom they receive is speaking: later news tell of changes only.
+    pub(crate) fn tell_known_speakers(&mut self, id: ClientId) {
+        let heard = self.clients.iter().filter(|client| client.id != id && self.hears(id, client.id));
+        let speakers: Vec<_> = heard.filter_map(speaker_info).collect();
+        if !speakers.is_empty() {
+            self.tell(id, wire::signal(Message::SpeakersChanged(proto::SpeakersChanged { speakers })));
+        }
+    }
+
+    /// Likewise who begins to receive somebody, once they have been told of the track.
+    pub(crate) fn tell_known_speaker(&mut self, id: ClientId, publisher: ClientId) {
+        let Some(speaker) = self.clients.get(publisher).and_then(speaker_info) else { return };
+        if self.clients.get(id).is_some_and(|client| client.active) {
+            let speakers = vec![speaker];
+            self.tell_after(vec![id], wire::signal(Message::SpeakersChanged(proto::SpeakersChanged { speakers })));
         }
     }
 
@@ -43,4 +63,9 @@ impl Node {
         client.pretends_to_speak_until = None;
         self.speakers(&[SpeakerLevel { conn: media_of(id), level: 0.0, active: false }]);
     }
+}
+
+fn speaker_info(client: &Client) -> Option<proto::SpeakerInfo> {
+    let level = client.speaks_at?;
+    Some(proto::SpeakerInfo { sid: client.connection.0.clone(), level, active: true })
 }

@@ -104,6 +104,7 @@ impl Node {
             let news = proto::TrackSubscribed { track_sid: track.0.clone() };
             self.tell_after(vec![publisher], wire::signal(Message::TrackSubscribed(news)));
         }
+        self.tell_known_speaker(id, publisher);
         Ok(())
     }
 

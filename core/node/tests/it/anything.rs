@@ -31,7 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0..12_u8, ask()).prop_map(|(client, ask)| Step::Says { client, ask: Box::new(ask) }),
         6 => (0..12_u8, any::<bool>(), 0..4_u8, any::<bool>())
             .prop_map(|(client, video, cid, muted)| Step::Announces { client, video, cid, muted }),
-        10 => (0..12_u8, 0..20_u8, 0..6_u8).prop_map(|(client, track, what)| Step::Media { client, track, what }),
+        10 => (0..12_u8, 0..20_u8, 0..9_u8).prop_map(|(client, track, what)| Step::Media { client, track, what }),
         2 => (0..12_u8, proptest::collection::vec(any::<u8>(), 0..60)).prop_map(|(client, bytes)| Step::Data { client, bytes }),
         2 => (0..12_u8).prop_map(|client| Step::Loses { client }),
         1 => (0..5_u8).prop_map(|person| Step::Removes { person }),
@@ -227,6 +227,12 @@ impl World {
             4 => {
                 let levels = vec![sfu::SpeakerLevel { conn: anybody, level: 0.25, active: true }];
                 sfu::Event::Speakers { group: sfu::GroupKey(5), levels }
+            }
+            5 => sfu::Event::StreamPaused { conn: anybody, track: key, paused: track.is_multiple_of(2) },
+            6 => sfu::Event::LayersWanted { conn: owner, track: key, max_layer: track.checked_sub(1) },
+            7 => {
+                let (loss, round_trip_ms) = (f32::from(track) / 100.0, Some(u32::from(track) * 40));
+                sfu::Event::Network { conn: anybody, target: sfu::Target::Publisher, loss, round_trip_ms }
             }
             _ if track > 15 => sfu::Event::Disconnected { conn: anybody, target: sfu::Target::Publisher, why: "test" },
             _ => {

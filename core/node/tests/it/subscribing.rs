@@ -210,6 +210,43 @@ fn speakers_are_told_to_themselves_and_to_those_who_receive_them() {
 }
 
 #[test]
+fn who_begins_to_hear_somebody_is_told_that_they_are_speaking() {
+    let mut class = Class::new();
+    let ada = class.joins("ada");
+    let voice = class.publishes(ada, microphone());
+    let speaks = |class: &mut Class, active| {
+        let levels = vec![sfu::SpeakerLevel { conn: conn(ada), level: 0.5, active }];
+        class.hand(Input::Media(sfu::Event::Speakers { group: sfu::GroupKey(5), levels }));
+    };
+    let speaking = |said: Vec<Say>| {
+        said.into_iter()
+            .filter_map(|said| match said {
+                Say::SpeakersChanged(changed) => Some(changed.speakers),
+                _ => None,
+            })
+            .flatten()
+            .map(|speaker| (speaker.sid, speaker.level, speaker.active))
+            .collect::<Vec<_>>()
+    };
+    speaks(&mut class, true);
+    let sid = class.me(ada).sid.clone();
+    let (ben, cyd) = (class.joins("ben"), class.joins_as(choosy("cyd")));
+    for client in [ben, cyd] {
+        assert_eq!(speaking(class.hears(client)), []);
+        class.connects_media(client, sfu::Target::Subscriber);
+    }
+    assert_eq!(speaking(class.hears(ben)), [(sid.clone(), 0.5, true)]);
+    assert_eq!(speaking(class.hears(cyd)), []);
+    wants(&mut class, cyd, &[&voice.0], true);
+    assert_eq!(speaking(class.hears(cyd)), [(sid, 0.5, true)]);
+
+    speaks(&mut class, false);
+    let dan = class.joins("dan");
+    class.connects_media(dan, sfu::Target::Subscriber);
+    assert_eq!(speaking(class.hears(dan)), []);
+}
+
+#[test]
 fn candidates_matter_only_with_full_ice() {
     let mut class = Class::new();
     let lite = class.joins("ada");
