@@ -2,7 +2,7 @@
 //! refused before the upgrade, in plain HTTP that a page may read.
 
 mod frame;
-mod params;
+pub mod params;
 mod socket;
 mod throttle;
 
@@ -67,7 +67,7 @@ async fn join(
         }
         Err(no) => {
             app.metrics.joins_refused.add(1);
-            tracing::info!(status = no.status.as_u16(), reason = %no.text, "join refused");
+            tracing::info!(status = no.status.as_u16(), reason = no.in_log, "join refused");
             no.into_response()
         }
     }
@@ -93,11 +93,13 @@ async fn later_dialect() -> Response {
 struct No {
     status: StatusCode,
     text: String,
+    in_log: String,
 }
 
 impl No {
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into() }
+        let text = text.into();
+        Self { status, in_log: text.clone(), text }
     }
 }
 
@@ -109,7 +111,12 @@ impl IntoResponse for No {
 
 impl From<TokenError> for No {
     fn from(error: TokenError) -> Self {
-        No::new(StatusCode::UNAUTHORIZED, error.to_string())
+        let no = No::new(StatusCode::UNAUTHORIZED, error.to_string());
+        match error {
+            // The details quote the token, for whoever sent it.
+            TokenError::Malformed(_) => No { in_log: "the token cannot be read".to_owned(), ..no },
+            _ => no,
+        }
     }
 }
 
