@@ -431,9 +431,8 @@ fn shape(line: &Line, spec: Option<&TrackSpec>) -> Shape {
     Shape {
         mid: line.mid.to_string(),
         first_codec,
-        opus: (line.kind == Kind::Audio).then(|| OpusShape {
-            stereo: spec.is_some_and(|spec| spec.stereo),
-            dtx: spec.is_none_or(|spec| spec.dtx),
-        }),
+        opus: (line.kind == Kind::Audio)
+            .then(|| OpusShape { stereo: spec.is_some_and(|spec| spec.stereo), dtx: spec.is_none_or(|spec| spec.dtx) }),
+        unused: !line.sending,
     }
 }

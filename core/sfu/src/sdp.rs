@@ -10,6 +10,8 @@ pub(crate) struct Shape {
     pub first_codec: Option<&'static str>,
     /// Parameters for Opus on this line.
     pub opus: Option<OpusShape>,
+    /// The client does not send on this line, and we never do on its own peer: no phantom track must appear there.
+    pub unused: bool,
 }
 
 /// Opus parameters (RFC 7587).
@@ -77,7 +79,11 @@ fn shape_section(section: &str, shape: &Shape) -> String {
     let opus = payload_types(section, "opus");
     section
         .split_inclusive("\r\n")
+        .filter(|line| !shape.unused || !(line.starts_with("a=msid:") || line.starts_with("a=ssrc")))
         .map(|line| {
+            if shape.unused && line == "a=sendonly\r\n" {
+                return "a=inactive\r\n".to_owned();
+            }
             if line.starts_with("m=") && !first.is_empty() {
                 return reorder_m_line(line, &first);
             }
@@ -143,7 +149,7 @@ a=fmtp:97 apt=96\r\na=rtpmap:108 H264/90000\r\na=rtpmap:109 rtx/90000\r\na=fmtp:
 
     #[test]
     fn the_wished_codec_comes_first() {
-        let shape = Shape { mid: "1".into(), first_codec: Some("H264"), opus: None };
+        let shape = Shape { mid: "1".into(), first_codec: Some("H264"), opus: None, unused: false };
         let shaped = shape_answer(ANSWER, &[shape]);
         assert!(shaped.contains("SAVPF 108 96 97 109\r\n"), "{shaped}");
         assert_eq!(shaped.len(), ANSWER.len());
@@ -151,10 +157,23 @@ a=fmtp:97 apt=96\r\na=rtpmap:108 H264/90000\r\na=rtpmap:109 rtx/90000\r\na=fmtp:
 
     #[test]
     fn opus_is_asked_for_silence_saving() {
-        let shape = Shape { mid: "0".into(), first_codec: None, opus: Some(OpusShape { stereo: false, dtx: true }) };
+        let shape = Shape {
+            mid: "0".into(),
+            first_codec: None,
+            opus: Some(OpusShape { stereo: false, dtx: true }),
+            unused: false,
+        };
         let shaped = shape_answer(ANSWER, &[shape]);
         assert!(shaped.contains("a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1\r\n"), "{shaped}");
         assert!(shaped.contains("a=fmtp:97 apt=96\r\n"));
+    }
+
+    #[test]
+    fn a_line_that_the_client_only_receives_on_stays_empty() {
+        let answer = "v=0\r\nm=audio 9 X 111\r\na=mid:0\r\na=sendonly\r\na=msid:x y\r\na=ssrc:7 cname:x\r\na=ssrc-group:FID 7 8\r\na=rtpmap:111 opus/48000/2\r\n";
+        let shape = Shape { mid: "0".into(), first_codec: None, opus: None, unused: true };
+        let shaped = shape_answer(answer, &[shape]);
+        assert_eq!(shaped, "v=0\r\nm=audio 9 X 111\r\na=mid:0\r\na=inactive\r\na=rtpmap:111 opus/48000/2\r\n");
     }
 
     #[test]
