@@ -26,7 +26,14 @@ pub fn start(settings: &Log) -> Result<(), String> {
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = if pretty { lines.with_target(false).boxed() } else { lines.json().flatten_event(true).boxed() };
     let started = tracing_subscriber::registry().with(lines.with_filter(wanted.and(harmless))).try_init();
-    started.map_err(|error| format!("logging cannot start: {error}"))
+    started.map_err(|error| format!("logging cannot start: {error}"))?;
+    // A panic is a line like others; what becomes of it is decided where it is caught.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let backtrace = std::backtrace::Backtrace::capture();
+        tracing::error!(place, what = panic.payload_as_str(), %backtrace, "a bug: something panicked");
+    }));
+    Ok(())
 }
 
 /// `hyper` stands for `hyper_util` as well.

@@ -108,6 +108,7 @@ metrics! {
         store_failures: "lyceum_store_failures_total", "Appends and heartbeats that the store refused.";
     }
     gauges {
+        conversations: "lyceum_http_connections", "HTTP connections open; WebSockets are no longer among them.";
         sessions: "lyceum_sessions", "Classes running.";
         clients: "lyceum_clients", "Signalling sockets open.";
         tasks: "lyceum_tasks", "Tasks of classes, sockets and services.";

@@ -115,8 +115,10 @@ settings! {
         max_body_bytes: usize where (1024..=67_108_864) = 65_536,
         /// Largest request head (request line and headers together), in bytes.
         max_head_bytes: usize where (8192..=1_048_576) = 65_536,
-        /// How long a client may take to send a request head, and for the TLS handshake, in seconds.
+        /// How long a client may take for the TLS handshake, for a request head, and between two parts of a body, in seconds.
         head_timeout_s: u64 where (1..=120) = 10,
+        /// How long a connection is kept for the next request, in seconds.
+        idle_timeout_s: u64 where (1..=3600) = 75,
     }
 
     /// TLS from files. Both are read again when either changes, without dropping anybody.
@@ -182,7 +184,8 @@ settings! {
         silence_timeout_s: u64 where (2..=600) = 30,
         /// How long a join may wait for its answer, in seconds. Clients give up after five.
         join_timeout_s: u64 where (1..=60) = 5,
-        /// Joins per minute from one address (IPv4) or network (IPv6 /64); 0: no limit. A school may share one address.
+        /// Joins per minute from one address (IPv4) or network (IPv6 /64); 0: no limit. A school may share one address,
+        /// and behind a reverse proxy everybody does.
         max_joins_per_min: u32 where (0..=1_000_000) = 3_000,
     }
 

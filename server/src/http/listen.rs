@@ -8,14 +8,15 @@ use axum::http::{Request, Uri};
 use axum::{Router, http};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
@@ -57,14 +58,13 @@ impl Door {
 
     /// Accepts until `stop` turns true, then lets requests in progress finish.
     pub async fn listen(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-        let graceful = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             match accepted {
-                Ok((stream, address)) => self.clone().greet(stream, address, &graceful),
+                Ok((stream, address)) => self.clone().greet(stream, address, stop.clone()),
                 Err(error) => {
                     self.metrics.accept_failures.add(1);
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -73,12 +73,12 @@ impl Door {
             }
         }
         drop(listener);
-        if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
-            tracing::debug!("requests in progress were cut off");
+        if tokio::time::timeout(DRAIN, self.metrics.conversations.is_empty()).await.is_err() {
+            tracing::debug!("requests in progress are cut off");
         }
     }
 
-    fn greet(self: Arc<Self>, stream: TcpStream, address: SocketAddr, graceful: &GracefulShutdown) {
+    fn greet(self: Arc<Self>, stream: TcpStream, address: SocketAddr, stop: watch::Receiver<bool>) {
         let Ok(seat) = self.seats.clone().try_acquire_owned() else {
             self.metrics.connections_refused.add(1);
             tokio::spawn(turn_away(stream, self.tls.is_some()));
@@ -90,13 +90,17 @@ impl Door {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
         let peer = Peer { address, _seat: Arc::new(seat) };
-        let watcher = graceful.watcher();
+        let present = self.metrics.conversations.enter();
         tokio::spawn(async move {
+            let _present = present;
             let Some(tls) = self.tls.clone() else {
-                return self.converse(stream, peer, watcher).await;
+                return self.converse(stream, Version::Http1, peer, stop).await;
             };
             match tokio::time::timeout(Duration::from_secs(self.http.head_timeout_s), tls.accept(stream)).await {
-                Ok(Ok(stream)) => self.converse(stream, peer, watcher).await,
+                Ok(Ok(stream)) => {
+                    let version = Version::of(stream.get_ref().1.alpn_protocol());
+                    self.converse(stream, version, peer, stop).await;
+                }
                 Ok(Err(error)) => {
                     self.metrics.tls_failures.add(1);
                     tracing::debug!(%error, "TLS handshake failed");
@@ -106,11 +110,16 @@ impl Door {
         });
     }
 
-    async fn converse<S>(&self, stream: S, peer: Peer, watcher: hyper_util::server::graceful::Watcher)
+    async fn converse<S>(&self, stream: S, version: Version, peer: Peer, mut stop: watch::Receiver<bool>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
+        // Chosen here rather than read from the first bytes, for which a silent client would be waited for without end.
+        let builder = auto::Builder::new(TokioExecutor::new());
+        let mut builder = match version {
+            Version::Http1 => builder.http1_only(),
+            Version::Http2 => builder.http2_only(),
+        };
         builder
             .http1()
             .timer(TokioTimer::new())
@@ -122,16 +131,81 @@ impl Door {
             .max_header_list_size(u32::try_from(self.http.max_head_bytes).unwrap_or(u32::MAX))
             .max_concurrent_streams(100)
             .keep_alive_interval(Duration::from_secs(30));
-        let router = self.router.clone();
+        let (router, requests) = (self.router.clone(), Requests::new());
+        let noticed = requests.clone();
         let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            noticed.one_more();
             let router = router.clone();
             let request = prepare(request, peer.clone());
             async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
         });
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection).await {
-            tracing::debug!(%error, "a connection ended in error");
+        let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let mut is_ending = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended in error");
+                    }
+                    return;
+                }
+                _ = stop.wait_for(|stop| *stop), if !is_ending => {}
+                () = requests.are_awaited_for_too_long(&self.http), if !is_ending => {
+                    if requests.is_none() {
+                        return;
+                    }
+                }
+            }
+            // Answers on their way are still sent, whole.
+            is_ending = true;
+            connection.as_mut().graceful_shutdown();
         }
+    }
+}
+
+/// When requests of one connection began.
+#[derive(Clone)]
+struct Requests(Arc<Mutex<(u64, Instant)>>);
+
+impl Requests {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new((0, Instant::now()))))
+    }
+
+    fn one_more(&self) {
+        let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *requests = (requests.0 + 1, Instant::now());
+    }
+
+    fn is_none(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 == 0
+    }
+
+    /// Resolves when the first request has not come in the time for a head, or the next one not within the idle time.
+    async fn are_awaited_for_too_long(&self, http: &Http) {
+        loop {
+            let (count, since) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let patience_s = if count == 0 { http.head_timeout_s } else { http.idle_timeout_s };
+            let end = since + Duration::from_secs(patience_s);
+            if Instant::now() >= end {
+                return;
+            }
+            tokio::time::sleep_until(end).await;
+        }
+    }
+}
+
+/// What is spoken on a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Version {
+    Http1,
+    Http2,
+}
+
+impl Version {
+    /// What TLS has agreed on.
+    fn of(alpn: Option<&[u8]>) -> Self {
+        if alpn == Some(b"h2") { Version::Http2 } else { Version::Http1 }
     }
 }
 

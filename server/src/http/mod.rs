@@ -16,7 +16,9 @@ use axum::{Router, middleware};
 use error::ApiError;
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
@@ -32,6 +34,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/api", crate::api::routes())
         .fallback(assets::file)
         .layer(DefaultBodyLimit::max(app.config.http.max_body_bytes))
+        .layer(RequestBodyTimeoutLayer::new(Duration::from_secs(app.config.http.head_timeout_s)))
         .layer(CatchPanicLayer::custom(move |_: Box<dyn Any + Send>| {
             metrics.handler_panics.add(1);
             let message = "this request met a bug in the server; its log says where";

@@ -2,6 +2,8 @@
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use futures_util::{SinkExt, StreamExt};
 use hyper_util::rt::TokioIo;
 use livekit_protocol::signal_request::Message as Ask;
@@ -166,6 +168,19 @@ pub fn claims() -> Claims {
 /// Signed with the demo key.
 pub fn sign(claims: &Claims) -> String {
     Keyring::new(config(Path::new("unused")).keys).sign(claims).unwrap()
+}
+
+/// Any claims at all, signed with the demo secret.
+pub fn sign_json(claims: Value) -> String {
+    sign_json_with(serde_json::json!({"alg": "HS256", "typ": "JWT"}), claims)
+}
+
+/// Any header and claims at all, signed with the demo secret.
+pub fn sign_json_with(header: Value, claims: Value) -> String {
+    let message = [header, claims].map(|part| BASE64.encode(part.to_string())).join(".");
+    let secret = jsonwebtoken::EncodingKey::from_secret(b"secret");
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &secret, jsonwebtoken::Algorithm::HS256).unwrap();
+    format!("{message}.{signature}")
 }
 
 pub fn now_s() -> u64 {

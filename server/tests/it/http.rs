@@ -207,6 +207,24 @@ async fn too_long_a_head_and_garbage_are_refused_and_harm_nobody() {
 }
 
 #[tokio::test]
+async fn who_says_nothing_or_stops_half_way_is_not_waited_for() {
+    let running = start_with(|config| {
+        config.settings.http.head_timeout_s = 1;
+        config.settings.http.idle_timeout_s = 1;
+    })
+    .await;
+    let body = "POST /api/v1/invites/accept HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{";
+    let whole = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    for beginning in ["", "GET /healthz HTT", "GET /healthz HTTP/1.1\r\nhost: x\r\n", body, whole] {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "still open after {beginning:?}");
+    }
+}
+
+#[tokio::test]
 async fn one_connection_too_many_is_told_to_come_back() {
     let running = start_with(|config| config.settings.http.max_connections = 1).await;
     let first = TcpStream::connect(running.address).await.unwrap();

@@ -130,13 +130,19 @@ async fn no_secret_token_or_query_reaches_the_log() {
     let mut ann = Person::join(address, &good, "&device_model=fingerprint-of-a-phone").await.unwrap();
     let fresh = ann.hears(|say| if let Say::RefreshToken(token) = say { Some(token) } else { None }).await;
     assert!(Person::join(address, "not-a-token-but-secret", "").await.is_err());
+    let odd = sign_json(
+        serde_json::json!({"iss": "devkey", "exp": now_s() + 600, "attributes": {"note": ["private-note"]}, "name": {"x": 1}}),
+    );
+    assert!(Person::join(address, &odd, "").await.is_err());
     get(address, "/nothing?password=hunter2").await;
     ann.leaves().await;
     Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     child.wait().unwrap();
     log.push_str(&rest.join().unwrap());
     assert!(log.contains("\"connected\""), "the log was read");
-    for secret in [&good, &fresh, "not-a-token-but-secret", "hunter2", "fingerprint-of-a-phone", "access_token="] {
+    for secret in
+        [&good, &fresh, "not-a-token-but-secret", "hunter2", "fingerprint-of-a-phone", "access_token=", "private-note"]
+    {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
 }

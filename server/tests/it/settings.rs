@@ -52,7 +52,7 @@ fn each_problem_is_shown_with_its_line_and_what_would_be_right() {
         problems(wrong),
         "2: http.bind is [\"here\"], expected a list of addresses with ports such as [\"0.0.0.0:7880\", \"[::]:7880\"]\n\
          3: http.max_conections is no setting; did you mean \"max_connections\"? [http] knows bind, public_url, \
-         max_connections, max_body_bytes, max_head_bytes, head_timeout_s\n\
+         max_connections, max_body_bytes, max_head_bytes, head_timeout_s, idle_timeout_s\n\
          4: http.head_timeout_s is 0, expected a whole number from 1 to 120\n\
          7: rooms.auto_create is \"yes\", expected true or false\n\
          9: [htpp] is no section; did you mean \"http\"?",

@@ -1,6 +1,6 @@
 //! Tokens: whose are good, whose are not and what they are told, and what a grant means.
 
-use crate::harness::{claims, config, now_s, sign};
+use crate::harness::{claims, config, now_s, sign, sign_json, sign_json_with};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use lyceum::config::{ApiKey, ApiKeys};
@@ -11,18 +11,6 @@ use serde_json::json;
 
 fn keyring() -> Keyring {
     Keyring::new(config(std::path::Path::new("unused")).keys)
-}
-
-/// A token with any claims and header, signed with the demo secret.
-fn signed(header: serde_json::Value, claims: serde_json::Value) -> String {
-    let message = [header, claims].map(|part| BASE64.encode(part.to_string())).join(".");
-    let secret = jsonwebtoken::EncodingKey::from_secret(b"secret");
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &secret, jsonwebtoken::Algorithm::HS256).unwrap();
-    format!("{message}.{signature}")
-}
-
-fn hs256(claims: serde_json::Value) -> String {
-    signed(json!({"alg": "HS256", "typ": "JWT"}), claims)
 }
 
 #[test]
@@ -50,11 +38,14 @@ fn each_bad_token_is_told_what_is_wrong() {
     let exp = now_s() + 600;
     let refused = |token: &str| keyring().verify(token).unwrap_err();
     assert!(matches!(refused("no token"), TokenError::Malformed(_)));
-    assert_eq!(refused(&hs256(json!({"iss": "other", "exp": exp}))), TokenError::UnknownKey);
-    assert_eq!(refused(&hs256(json!({"iss": "devkey"}))), TokenError::NoExpiry);
-    assert_eq!(refused(&hs256(json!({"iss": "devkey", "exp": now_s() - 61}))), TokenError::Expired);
-    assert_eq!(refused(&hs256(json!({"iss": "devkey", "exp": exp, "nbf": now_s() + 120}))), TokenError::NotYetValid);
-    assert!(matches!(refused(&hs256(json!({"iss": "devkey", "exp": exp, "video": 7}))), TokenError::Malformed(_)));
+    assert_eq!(refused(&sign_json(json!({"iss": "other", "exp": exp}))), TokenError::UnknownKey);
+    assert_eq!(refused(&sign_json(json!({"iss": "devkey"}))), TokenError::NoExpiry);
+    assert_eq!(refused(&sign_json(json!({"iss": "devkey", "exp": now_s() - 61}))), TokenError::Expired);
+    assert_eq!(
+        refused(&sign_json(json!({"iss": "devkey", "exp": exp, "nbf": now_s() + 120}))),
+        TokenError::NotYetValid
+    );
+    assert!(matches!(refused(&sign_json(json!({"iss": "devkey", "exp": exp, "video": 7}))), TokenError::Malformed(_)));
     assert_eq!(refused(&"x".repeat(70_000)), TokenError::TooLong);
 
     let other = Keyring::new(ApiKeys::from([(
@@ -66,15 +57,15 @@ fn each_bad_token_is_told_what_is_wrong() {
 
 #[test]
 fn clocks_may_differ_by_a_minute() {
-    assert!(keyring().verify(&hs256(json!({"iss": "devkey", "exp": now_s() - 30}))).is_ok());
-    assert!(keyring().verify(&hs256(json!({"iss": "devkey", "exp": now_s() + 600, "nbf": now_s() + 30}))).is_ok());
-    assert!(keyring().verify(&hs256(json!({"iss": "devkey", "exp": now_s() as f64 + 600.5}))).is_ok());
+    assert!(keyring().verify(&sign_json(json!({"iss": "devkey", "exp": now_s() - 30}))).is_ok());
+    assert!(keyring().verify(&sign_json(json!({"iss": "devkey", "exp": now_s() + 600, "nbf": now_s() + 30}))).is_ok());
+    assert!(keyring().verify(&sign_json(json!({"iss": "devkey", "exp": now_s() as f64 + 600.5}))).is_ok());
 }
 
 #[test]
 fn only_hs256_is_accepted() {
     for algorithm in ["none", "HS384", "RS256", "nonsense"] {
-        let token = signed(json!({"alg": algorithm}), json!({"iss": "devkey", "exp": now_s() + 600}));
+        let token = sign_json_with(json!({"alg": algorithm}), json!({"iss": "devkey", "exp": now_s() + 600}));
         assert!(keyring().verify(&token).is_err(), "{algorithm}");
     }
     let unsigned = [r#"{"alg":"HS256"}"#, &format!(r#"{{"iss":"devkey","exp":{}}}"#, now_s() + 600)]
@@ -84,7 +75,7 @@ fn only_hs256_is_accepted() {
 
 #[test]
 fn unknown_claims_and_nulls_are_passed_over() {
-    let token = hs256(json!({
+    let token = sign_json(json!({
         "iss": "devkey", "exp": now_s() + 600, "jti": "ann", "sip": {"x": 1}, "name": null, "attributes": null,
         "video": {"roomJoin": true, "room": "math", "canPublish": null, "canManageAgentSession": true, "hidden": null},
     }));
@@ -120,7 +111,7 @@ fn the_role_comes_from_our_claim_and_else_from_the_grants() {
     let role = |claims: serde_json::Value| {
         let mut all = json!({"iss": "devkey", "exp": now_s() + 600});
         all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
-        let profile = profile_of(&keyring().verify(&hs256(all)).unwrap().claims);
+        let profile = profile_of(&keyring().verify(&sign_json(all)).unwrap().claims);
         (profile.role, profile.kind)
     };
     assert_eq!(role(json!({"lyceum": {"role": "co_instructor"}})), (Role::CoInstructor, Kind::Standard));
@@ -147,13 +138,13 @@ proptest! {
 
     #[test]
     fn no_claims_crash_the_verifier(claims in any_json(), header in any_json()) {
-        let _ = keyring().verify(&hs256(claims.clone()));
-        let _ = keyring().verify(&signed(header, claims));
+        let _ = keyring().verify(&sign_json(claims.clone()));
+        let _ = keyring().verify(&sign_json_with(header, claims));
     }
 
     #[test]
     fn a_changed_token_is_refused(place in 0usize..200, letter in "[A-Za-z0-9]") {
-        let token = hs256(json!({"iss": "devkey", "exp": now_s() + 600, "sub": "ann"}));
+        let token = sign_json(json!({"iss": "devkey", "exp": now_s() + 600, "sub": "ann"}));
         let place = place % token.len();
         let mut changed = token.clone();
         changed.replace_range(place..=place, &letter);
