@@ -14,9 +14,9 @@ before(async () => {
   browser = await openBrowser();
   links = await server.createRoom(room);
   // No tone is a harmonic of another.
-  ada = await Person.withBrowser(browser, { name: "Ada", hz: 500 });
-  bo = await Person.withBrowser(browser, { name: "Bo", hz: 900 });
-  cleo = await Person.withBrowser(browser, { name: "Cleo", hz: 1400 });
+  ada = await Person.withBrowser(browser, { name: "Ada", hz: 500, hue: 205 });
+  bo = await Person.withBrowser(browser, { name: "Bo", hz: 900, hue: 30 });
+  cleo = await Person.withBrowser(browser, { name: "Cleo", hz: 1400, hue: 335 });
 });
 
 after(async () => {
@@ -184,7 +184,7 @@ describe("a class", () => {
   it("can be attended by sound alone", async () => {
     await cleo.element("desk-leave").click();
     await ada.seesOnly(bo);
-    const dee = await Person.withBrowser(browser, { name: "Dee", hz: 2100 });
+    const dee = await Person.withBrowser(browser, { name: "Dee", hz: 2100, hue: 120 });
     await dee.opens(links.learner);
     await dee.element("name-input").fill(dee.name);
     await dee.element("audio-only").click();
@@ -202,7 +202,7 @@ describe("a class", () => {
   });
 
   it("says what is wrong with an invite that is none", async () => {
-    const eve = await Person.withBrowser(browser, { name: "Eve", hz: 2100 });
+    const eve = await Person.withBrowser(browser, { name: "Eve", hz: 2100, hue: 0 });
     await eve.opens(`${server.url}/c/${room}#not-an-invite`);
     await eve.element("name-input").fill(eve.name);
     await eve.element("join-button").click();

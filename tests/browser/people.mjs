@@ -33,16 +33,16 @@ export class Person {
   /** What the page complained of: errors of scripts, refusals by the content security policy, failed requests. */
   complaints = [];
 
-  /** Somebody whose microphone says one tone of `hz`, in a tab that remembers nothing yet. */
-  static async withBrowser(browser, { name, hz, viewport = desktop }) {
+  /** Somebody whose microphone says one tone of `hz`, before a wall of `hue`, in a tab that remembers nothing yet. */
+  static async withBrowser(browser, { name, hz, hue, viewport = desktop }) {
     const person = new Person();
     person.name = name;
-    person.hz = hz;
+    Object.assign(person, { hz, hue });
     person.context = await browser.newContext({
       viewport,
       permissions: ["clipboard-read", "clipboard-write"],
     });
-    await person.context.addInitScript(probe, hz);
+    await person.context.addInitScript(probe, { hz, hue });
     person.page = await person.context.newPage();
     person.page.on("pageerror", (error) => person.complaints.push(String(error)));
     person.page.on("console", (message) => {
@@ -110,7 +110,7 @@ export class Person {
     return this.page.evaluate(([name, source]) => window.__probe.picture(name, source), [other.name, source]);
   }
 
-  /** Waits until new frames of somebody's picture are decoded. */
+  /** Waits until new frames of somebody's picture are decoded, and it is theirs that is shown. */
   async getsPicture(other, source = "camera") {
     const state = () => this.picture(other, source);
     let before = await state();
@@ -119,7 +119,7 @@ export class Person {
         const now = await state();
         // A new connection counts from zero again.
         if (now.frames < before.frames) before = now;
-        return now.frames >= before.frames + 10;
+        return now.frames >= before.frames + 10 && (source !== "camera" || isHue(now.hue, other.hue));
       },
       `the ${source} of ${other.name} moves`,
       async () => JSON.stringify({ before, now: await state() }),
@@ -151,4 +151,9 @@ export class Person {
       return `It is ${JSON.stringify(await state())}; the page is in ${path}. Its last complaints:\n${complaints}`;
     });
   }
+}
+
+/** On the colour wheel, 359 and 1 are neighbours. */
+function isHue(found, wanted) {
+  return found !== null && Math.abs(((found - wanted + 540) % 360) - 180) < 20;
 }
