@@ -12,6 +12,9 @@ say "Types and lints: web"
 say "Lints: Rust"
 cargo clippy --workspace --all-targets --locked -- --deny warnings
 
+say "Fuzz corpora, replayed"
+cargo test --package lyceum-fuzz --locked
+
 say "Dependencies: licences, bans, sources"
 cargo deny --log-level error check --hide-inclusion-graph licenses bans sources
 

@@ -69,10 +69,12 @@ def test_a_room_is_made_only_with_the_grant_for_it(server):
 
 async def test_the_log_of_a_class_tells_what_happened(server, joins, room_name):
     amina = await joins("amina")
-    voice, publication = await amina.plays_tone(440)
-    voice.mute()
+    voice, _ = await amina.plays_tone(440)
     session = await amina.room.sid
-    await joins("bo")
+    bo = await joins("bo")
+    await eventually(lambda: bo.publication_of("amina", rtc.TrackKind.KIND_AUDIO), "the track is published")
+    voice.mute()
+    await eventually(lambda: ("muted", "amina") in bo.heard_of, "Bo sees the mute")
     await amina.leaves()
 
     status, answer = request(server, "/api/v1/sessions", lyceum.token("school", room_list=True))
