@@ -1,6 +1,8 @@
 //! Replays every corpus on stable Rust, and what lies near: each input is cut, repeated, spliced and has bytes changed, by a
 //! seeded generator. `FUZZ_ROUNDS=100000 cargo test -p lyceum-fuzz` goes further.
 
+#![allow(clippy::expect_used, reason = "a test that meets the unexpected stops there")]
+
 use lyceum_fuzz::TARGETS;
 use std::path::{Path, PathBuf};
 
