@@ -144,11 +144,12 @@ async def test_name_metadata_and_attributes_reach_the_others(joins):
     seen = await eventually(lambda: bo.sees("amina"), "Bo sees Amina")
     assert seen.attributes["seat"] == "1"
 
+    # The SDK sends its own copy of what a call does not change, so each change waits for the one before to come back.
     await amina.me.set_name("Amina K.")
+    await eventually(lambda: seen.name == amina.me.name == "Amina K.", "the new name")
     await amina.me.set_metadata("likes chess")
+    await eventually(lambda: seen.metadata == amina.me.metadata == "likes chess", "the metadata")
     await amina.me.set_attributes({"hand": "up", "seat": "2"})
-    await eventually(lambda: seen.name == "Amina K.", "the new name")
-    await eventually(lambda: seen.metadata == "likes chess", "the metadata")
     await eventually(lambda: seen.attributes.get("hand") == "up" and seen.attributes["seat"] == "2", "the attributes")
 
 
