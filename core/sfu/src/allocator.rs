@@ -13,8 +13,8 @@ const KEEP_PERCENT: u64 = 95;
 const GAIN_PERCENT: u64 = 85;
 /// A gain must fit into the lowest estimate of this long.
 const GAIN_WINDOW: Duration = Duration::from_secs(5);
-/// Loss above this is congestion.
-const LOSS_CONGESTED: f32 = 0.04;
+/// Loss above this is congestion by itself. Less is what bad radio does, and is repaired; a full queue shows in the round trip too.
+const LOSS_CONGESTED: f32 = 0.10;
 /// A round trip longer than the shortest known by this much is a queue.
 const QUEUE_CONGESTED: Duration = Duration::from_millis(100);
 /// Evidence counts for this long.
@@ -231,7 +231,7 @@ mod tests {
     fn congested(now: Instant, estimate: u64) -> Allocator {
         let mut allocator = Allocator::default();
         allocator.hear(now, estimate, Some(0.0), Some(RTT));
-        allocator.hear(now, estimate, Some(0.1), Some(RTT));
+        allocator.hear(now, estimate, Some(0.2), Some(RTT));
         allocator
     }
 

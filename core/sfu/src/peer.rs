@@ -283,7 +283,7 @@ impl Peer {
         sdp: &str,
         shape: impl FnOnce(&[Line]) -> Vec<Shape>,
     ) -> Result<String, String> {
-        let offer = SdpOffer::from_sdp_string(sdp).map_err(|error| error.to_string())?;
+        let offer = parsed(|| SdpOffer::from_sdp_string(sdp))?;
         let answer = self
             .guarded("an offer", |peer| Ok(peer.rtc.sdp_api().accept_offer(offer)))
             .ok_or("the offer could not be processed")?
@@ -359,7 +359,7 @@ impl Peer {
 
     /// The client's answer to our offer.
     pub(crate) fn accept_answer(&mut self, pending: Pending, sdp: &str) -> Result<(), String> {
-        let answer = SdpAnswer::from_sdp_string(sdp).map_err(|error| error.to_string())?;
+        let answer = parsed(|| SdpAnswer::from_sdp_string(sdp))?;
         self.payload_types.clear();
         self.guarded("an answer", |peer| Ok(peer.rtc.sdp_api().accept_answer(pending.0, answer)))
             .ok_or("the answer could not be processed")?
@@ -383,7 +383,7 @@ impl Peer {
     }
 
     pub(crate) fn add_remote_candidate(&mut self, candidate: &str) -> Result<(), String> {
-        let candidate = Candidate::from_sdp_string(candidate).map_err(|error| error.to_string())?;
+        let candidate = parsed(|| Candidate::from_sdp_string(candidate))?;
         self.guarded("a candidate", |peer| {
             peer.rtc.add_remote_candidate(candidate);
             Ok(())
@@ -624,6 +624,25 @@ pub struct Datagram<'a> {
     pub local_ip: Option<IpAddr>,
     /// The bytes.
     pub contents: &'a [u8],
+}
+
+/// Parses what a stranger wrote. A panic in the parser is that stranger's refusal, not the shard's end.
+fn parsed<T, E: std::fmt::Display>(parse: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(parse)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(without_addresses(&error.to_string())),
+        Err(_) => {
+            tracing::error!("the parser of session descriptions panicked");
+            Err("it could not be read".to_owned())
+        }
+    }
+}
+
+/// The SDP parser names places in its input by their addresses in our memory, which are no client's business.
+fn without_addresses(why: &str) -> String {
+    const ADDRESS: &str = " at PointerOffset(";
+    let Some((before, rest)) = why.split_once(ADDRESS) else { return why.to_owned() };
+    format!("{before}{}", rest.split_once(')').map_or("", |(_, after)| after))
 }
 
 fn candidates(addresses: &Addresses) -> Vec<Candidate> {

@@ -339,7 +339,7 @@ impl Shard {
 
     fn refuse(&mut self, conn: ConnKey, what: Refusal, why: String) {
         self.stats.refused += 1;
-        self.events.push_back(Event::Refused { conn, what, why: without_addresses(&why) });
+        self.events.push_back(Event::Refused { conn, what, why });
     }
 
     fn publish(&mut self, conn: ConnKey, matched: impl IntoIterator<Item = Matched>) {
@@ -766,11 +766,4 @@ impl Shard {
 
 fn subscription(conns: &mut BTreeMap<ConnKey, Conn>, conn: ConnKey, track: TrackKey) -> Option<&mut Subscription> {
     conns.get_mut(&conn)?.subscriptions.get_mut(&track)
-}
-
-/// The SDP parser names places in its input by their addresses in our memory, which are no client's business.
-fn without_addresses(why: &str) -> String {
-    const ADDRESS: &str = " at PointerOffset(";
-    let Some((before, rest)) = why.split_once(ADDRESS) else { return why.to_owned() };
-    format!("{before}{}", rest.split_once(')').map_or("", |(_, after)| after))
 }
