@@ -216,6 +216,7 @@ impl Grant {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // Somewhere a virtual clock has to begin.
 mod tests {
     use super::*;
     use proptest::prelude::*;

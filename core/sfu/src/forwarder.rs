@@ -245,6 +245,7 @@ fn vp8_shift(sent: Option<Vp8>, next: Option<Vp8>) -> (u16, u8, u8) {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // Somewhere a virtual clock has to begin.
 mod tests {
     use super::*;
     use proptest::prelude::*;

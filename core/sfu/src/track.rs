@@ -220,6 +220,7 @@ impl KeyframeGate {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // Somewhere a virtual clock has to begin.
 mod tests {
     use super::*;
 

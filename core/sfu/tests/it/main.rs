@@ -1,5 +1,7 @@
 //! A shard and its clients in virtual time: real WebRTC peers on both ends, a network that takes 5 ms and can lose things.
 //! Each test is a short story of what people in a class would notice.
+#![allow(clippy::expect_used)]
+#![allow(clippy::disallowed_methods)] // Somewhere the virtual clock has to begin.
 
 mod class;
 
