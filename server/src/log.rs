@@ -31,7 +31,9 @@ pub fn start(settings: &Log) -> Result<(), String> {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let backtrace = std::backtrace::Backtrace::capture();
-        tracing::error!(place, what = panic.payload_as_str(), %backtrace, "a bug: something panicked");
+        let payload = panic.payload();
+        let what = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(place, what, %backtrace, "a bug: something panicked");
     }));
     Ok(())
 }
