@@ -9,7 +9,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("core/node", &["lyceum-session", "lyceum-sfu"]),
     ("server", &["lyceum-session", "lyceum-sfu", "lyceum-node"]),
     ("sim", &["lyceum-session", "lyceum-sfu", "lyceum-node"]),
-    ("bench", &["lyceum-session", "lyceum-sfu", "lyceum-node", "lyceum"]),
+    ("bench/load", &["lyceum-session", "lyceum-sfu", "lyceum-node", "lyceum"]),
     ("fuzz", &["lyceum-session", "lyceum-sfu", "lyceum-node", "lyceum"]),
 ];
 
