@@ -1,0 +1,234 @@
+// How long a class is silent after its network or its server was away: real pages, real outages, the server on a machine of its own.
+// Needs root (network namespaces). `node bench/outages/outages.mjs [--runs 50] [--pages 5] [--kinds tunnel,cable,address,server] [--seconds 1,5,20]`
+//
+// One sample is one page after one outage: the time from the network's return (the cable is in, or the server answers) to the first
+// audio packet that the page receives, and to the first of everybody else.
+import { createRequire } from "node:module";
+import { mkdtempSync, rmSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
+import { Network } from "./network.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const { chromium } = createRequire(join(root, "tests/browser/package.json"))("playwright-core");
+
+const { values: options } = parseArgs({
+  options: {
+    runs: { type: "string", default: "50" },
+    pages: { type: "string", default: "5" },
+    kinds: { type: "string", default: "tunnel,cable,address,server" },
+    seconds: { type: "string", default: "1,5,20" },
+    server: { type: "string", default: join(root, "target/release/lyceum") },
+  },
+});
+const patience = 60_000;
+
+class School {
+  #data = mkdtempSync(join(tmpdir(), "lyceum-outages-"));
+  #process;
+
+  constructor(network) {
+    this.network = network;
+    this.url = `http://${network.serverAddress}:7880`;
+  }
+
+  async opens() {
+    const words = ["serve", "--dev", "--allow-dev-keys-anywhere", "--bind", `${this.network.serverAddress}:7880`];
+    words.push("--advertise", this.network.serverAddress, "--data", this.#data);
+    words.push("--set", `media.tcp_bind=${this.network.serverAddress}:7881`);
+    this.#process = this.network.spawnServer(options.server, words, { stdio: ["ignore", "pipe", "pipe"] });
+    let printed = "";
+    for (const stream of [this.#process.stdout, this.#process.stderr]) stream.on("data", (text) => (printed += text));
+    await until(() => {
+      if (this.#process.exitCode !== null) throw new Error(`the server did not start:\n${printed}`);
+      return this.#answers();
+    }, "the server answers");
+    this.link ??= await until(() => /learner\D*(http\S+)/i.exec(printed)?.[1], "the server prints a learner's link");
+  }
+
+  async isKilled() {
+    const ended = new Promise((done) => this.#process.once("exit", done));
+    this.#process.kill("SIGKILL");
+    await ended;
+  }
+
+  async closes() {
+    await this.isKilled();
+    rmSync(this.#data, { recursive: true, force: true });
+  }
+
+  #answers() {
+    const script = `fetch("${this.url}/readyz").then((a) => process.exit(a.ok ? 0 : 1), () => process.exit(1))`;
+    try {
+      this.network.runClient(process.execPath, ["-e", script]);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Runs in each page: when did the last audio packet of each remote track come? */
+function watchAudio() {
+  const Real = window.RTCPeerConnection;
+  const connections = new Set();
+  window.RTCPeerConnection = class extends Real {
+    constructor(...words) {
+      super(...words);
+      connections.add(this);
+    }
+  };
+  const seen = new Map();
+  /** Times (Unix ms) at which remote tracks began to bring packets after `since`, earliest first. */
+  window.audioSince = (since) => [...seen.values()].flatMap((times) => times.find((time) => time > since) ?? []).sort((a, b) => a - b);
+  setInterval(async () => {
+    for (const connection of connections) {
+      if (connection.connectionState === "closed") connections.delete(connection);
+      for (const report of (await connection.getStats()).values()) {
+        if (report.type !== "inbound-rtp" || report.kind !== "audio") continue;
+        const name = report.trackIdentifier;
+        const track = seen.get(name) ?? Object.assign([], { packets: 0 });
+        seen.set(name, track);
+        if (report.packetsReceived > track.packets) {
+          track.packets = report.packetsReceived;
+          track.push(Date.now());
+          if (track.length > 2_000) track.shift();
+        }
+      }
+    }
+  }, 50);
+}
+
+class Page {
+  static async joins(browser, school, number) {
+    const context = await browser.newContext({ viewport: { width: 500, height: 400 } });
+    await context.addInitScript(watchAudio);
+    const page = new Page();
+    page.page = await context.newPage();
+    await page.page.goto(school.link);
+    await page.page.getByTestId("name-input").fill(`Learner ${number}`);
+    await page.page.getByTestId("audio-only").click();
+    const join = page.page.getByTestId("join-button");
+    if (await join.isVisible().catch(() => false)) await join.click().catch(() => {});
+    await page.page.getByTestId("class").waitFor({ timeout: patience });
+    return page;
+  }
+
+  /** Waits until `others` tracks have brought packets after `since`; gives the delays in ms of the first and of the last of them. */
+  async hearsAgain(since, others) {
+    const times = await until(async () => {
+      const times = await this.page.evaluate((since) => window.audioSince?.(since) ?? [], since);
+      return times.length >= others && times;
+    }, "everybody is heard again");
+    return { first: times[0] - since, all: times[others - 1] - since };
+  }
+}
+
+async function until(check, what) {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const found = await check();
+    if (found) return found;
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${patience / 1000} s`);
+    await sleep(50);
+  }
+}
+
+/** Each makes an outage of so many seconds and gives the moment at which it was over. */
+const outages = {
+  async tunnel(school, seconds) {
+    school.network.enterTunnel();
+    await sleep(seconds * 1000);
+    school.network.leaveTunnel();
+    return Date.now();
+  },
+  async cable(school, seconds) {
+    school.network.pullCable();
+    await sleep(seconds * 1000);
+    school.network.plugCable();
+    return Date.now();
+  },
+  async address(school, seconds) {
+    school.network.pullCable();
+    await sleep(seconds * 1000);
+    school.network.changeAddress();
+    school.network.plugCable();
+    return Date.now();
+  },
+  async server(school, seconds) {
+    await school.isKilled();
+    await sleep(seconds * 1000);
+    await school.opens();
+    return Date.now();
+  },
+};
+
+const percentile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+
+function row(kind, seconds, name, samples, lost) {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const of = (share) => String(percentile(sorted, share) ?? "-").padStart(6);
+  const cells = [kind.padEnd(8), `${seconds} s`.padStart(5), name.padEnd(14), String(sorted.length).padStart(4), String(lost).padStart(4)];
+  return `| ${[...cells, of(0.5), of(0.95), of(1)].join(" | ")} |`;
+}
+
+const network = Network.create();
+const school = new School(network);
+await school.opens();
+const browser = await chromium.launch({
+  executablePath: network.clientProgram(process.env.CHROMIUM ?? "/usr/bin/chromium"),
+  ignoreDefaultArgs: ["--mute-audio"],
+  args: [
+    "--no-sandbox",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    `--unsafely-treat-insecure-origin-as-secure=${school.url}`,
+    "--autoplay-policy=no-user-gesture-required",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+  ],
+});
+try {
+  const count = Number(options.pages);
+  const pages = [];
+  for (let number = 1; number <= count; number++) pages.push(await Page.joins(browser, school, number));
+  await Promise.all(pages.map((page) => page.hearsAgain(0, count - 1)));
+  console.log(`${count} audio pages, ${cpus().length} × ${cpus()[0].model}; ms after the return`);
+  console.log("| outage   | long  | heard again    |  n   | lost | p50    | p95    | max    |");
+  console.log("| -------- | ----- | -------------- | ---- | ---- | ------ | ------ | ------ |");
+  for (const kind of options.kinds.split(",")) {
+    for (const seconds of options.seconds.split(",").map(Number)) {
+      const first = [];
+      const all = [];
+      let lost = 0;
+      while (first.length + lost < Number(options.runs)) {
+        await sleep(4_000 + Math.random() * 2_000);
+        const since = await outages[kind](school, seconds);
+        const heard = await Promise.allSettled(pages.map((page) => page.hearsAgain(since, count - 1)));
+        for (const one of heard) {
+          if (one.status === "fulfilled") {
+            first.push(one.value.first);
+            all.push(one.value.all);
+          } else {
+            lost += 1;
+            console.error(`  ${kind} ${seconds} s: ${one.reason.message}`);
+          }
+        }
+        process.stderr.write(`\r${kind} ${seconds} s: ${first.length + lost} of ${options.runs} `);
+      }
+      process.stderr.write("\r");
+      console.log(row(kind, seconds, "somebody", first, lost));
+      console.log(row(kind, seconds, "everybody", all, lost));
+    }
+  }
+} finally {
+  await browser.close().catch(() => {});
+  await school.closes();
+  Network.remove();
+}
