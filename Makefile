@@ -8,7 +8,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name '*.tsbuildinfo')
 
-.PHONY: help run test check sim fmt clean web server
+.PHONY: help run test check sim bench fmt clean web server
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,9 +28,14 @@ check: ## Formatting, lints as errors, types, licences and sources of dependenci
 	@$(MAKE) web
 	@scripts/check.sh
 
-sim: ## Only the simulated classes, in virtual time
+sim: ## Only the simulated classes, in virtual time; SIM_SEEDS=100000..101000 searches
 	@scripts/setup.sh run
 	cargo test -p lyceum-sim
+
+bench: ## Synthetic learners on an optimised server; ARGS="--help" says what can be asked
+	@scripts/setup.sh run
+	@$(MAKE) web
+	@scripts/bench.sh $(ARGS)
 
 fmt: ## Format everything that `make check` looks at
 	cargo fmt --all

@@ -24,7 +24,7 @@ count() {
 }
 
 suite "Rust" 'test result: .* ([0-9]+) passed;' ' passed; ([0-9]+) failed;' \
-  cargo test --workspace --locked
+  cargo test --workspace --locked --no-fail-fast
 suite "Web" '^ *Tests .*[^0-9]([0-9]+) passed' '^ *Tests .*[^0-9]([0-9]+) failed' \
   npm --prefix web run --silent test
 suite "Python SDK" '([0-9]+) passed' '([0-9]+) (failed|error)' \
