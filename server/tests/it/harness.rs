@@ -191,7 +191,11 @@ pub fn now_s() -> u64 {
 
 /// One number of `/metrics`, summed over shards.
 pub async fn metric(address: SocketAddr, name: &str) -> f64 {
-    let text = get(address, "/metrics").await.text;
+    number(&get(address, "/metrics").await.text, name)
+}
+
+/// One number of a text that `/metrics` gave, summed over shards.
+pub fn number(text: &str, name: &str) -> f64 {
     let lines = text.lines().filter(|line| line.split([' ', '{']).next() == Some(name));
     let numbers: Vec<f64> = lines.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
     assert!(!numbers.is_empty(), "no metric {name}");
