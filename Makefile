@@ -47,6 +47,7 @@ clean: ## Remove everything that was built; classes under data/ stay
 	find web -name '*.tsbuildinfo' -not -path '*/node_modules/*' -delete
 
 web: web/app/dist/index.html
+	@:
 
 server: web
 	@printf '\033[1m==> Building the server\033[0m\n'
