@@ -22,8 +22,6 @@ at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; 
 
 # Rust and Node.js come from their own projects, since Debian's packages are too old; so they are asked for, not installed.
 need_rust() {
-  # A fresh rustup puts cargo here before the shell has been told.
-  [ -d "$HOME/.cargo/bin" ] && PATH="$HOME/.cargo/bin:$PATH"
   local how="Get it from https://rustup.rs, open a new terminal, and run this again."
   command -v cargo >/dev/null && command -v rustc >/dev/null || die "Rust $RUST_MIN or newer is needed, and none was found." "$how"
   local found
