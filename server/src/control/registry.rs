@@ -273,6 +273,8 @@ impl Control {
         session: &SessionId,
         last_seen: UnixMs,
     ) -> Result<Entry, Refusal> {
+        // What a class that failed had still in line must be on disk before its log is read, or come behind nothing.
+        self.shared.store.probe().await.map_err(unreachable)?;
         let state = self.replay(tenant, session).await?;
         let policy = state.policy.clone().unwrap_or_else(|| self.policy());
         let limit = policy.max_participants;

@@ -2,7 +2,6 @@
 
 use super::error::ApiError;
 use crate::app::App;
-use crate::control::now;
 use crate::media::{ShardStats, Stats};
 use crate::metrics::{Text, open_files};
 use axum::extract::State;
@@ -27,9 +26,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, ApiErro
     if !app.media.is_alive() {
         return Err(ApiError::unavailable("a media thread has stopped; restart the server"));
     }
-    // A heartbeat of nobody is the smallest write.
-    let write = app.store.heartbeat(Vec::new(), now());
-    match tokio::time::timeout(STORE_PATIENCE, write).await {
+    match tokio::time::timeout(STORE_PATIENCE, app.store.probe()).await {
         Ok(Ok(())) => Ok("ok\n"),
         Ok(Err(error)) => Err(ApiError::unavailable(format!("the store cannot be written: {error}"))),
         Err(_) => Err(ApiError::unavailable("the store does not answer")),
