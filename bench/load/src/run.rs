@@ -259,7 +259,7 @@ impl Run<'_> {
         let joins = joins(outcomes, self.attempted);
         let mut seen = Seen::default();
         outcomes.iter().for_each(|(_, outcome)| seen.merge(&outcome.seen));
-        let tracks = self.tracks(outcomes, &seen);
+        let tracks = self.tracks(outcomes);
         let sum = |of: fn(&Outcome) -> u64| outcomes.iter().map(|(_, outcome)| of(outcome)).sum();
         let per_s = |bytes: u64| bytes as f64 * 8.0 / measured.as_secs_f64();
         let complete = joins.succeeded == joins.attempted
@@ -307,14 +307,12 @@ impl Run<'_> {
         }
     }
 
-    /// What those who stayed to the end should hear and see of publishers who did, and what they do.
-    fn tracks(&self, outcomes: &[(Option<Publishes>, Outcome)], seen: &Seen) -> Tracks {
-        let stayed = |outcome: &Outcome| outcome.complete.is_some() && outcome.dropped.is_none();
-        let publishers: Vec<Publishes> =
-            outcomes.iter().filter(|(_, outcome)| stayed(outcome)).filter_map(|(publishes, _)| *publishes).collect();
-        let mut tracks =
-            Tracks { audio_received: seen.audio_playing, video_received: seen.video_playing, ..Tracks::default() };
-        for (own, _) in outcomes.iter().filter(|(own, outcome)| stayed(outcome) && self.watches(own)) {
+    /// What those who stayed as planned should hear and see of the publishers who did, and what they do.
+    fn tracks(&self, outcomes: &[(Option<Publishes>, Outcome)]) -> Tracks {
+        let stayed = || outcomes.iter().filter(|(_, outcome)| outcome.complete.is_some() && outcome.dropped.is_none());
+        let publishers: Vec<Publishes> = stayed().filter_map(|(publishes, _)| *publishes).collect();
+        let mut tracks = Tracks::default();
+        for (own, outcome) in stayed().filter(|(own, _)| own.is_none() || self.args.publishers_watch) {
             let others = publishers.iter().filter(|other| own.is_none_or(|own| own.number != other.number));
             let (mut voices, mut cameras) = (0, 0);
             for other in others {
@@ -323,12 +321,10 @@ impl Run<'_> {
             }
             tracks.audio_expected += voices;
             tracks.video_expected += cameras.min(self.args.layout.tiles());
+            tracks.audio_received += outcome.seen.audio_playing;
+            tracks.video_received += outcome.seen.video_playing;
         }
         tracks
-    }
-
-    fn watches(&self, publishes: &Option<Publishes>) -> bool {
-        publishes.is_none() || self.args.publishers_watch
     }
 
     fn facts(&self, measured: Duration) -> ClassFacts {
