@@ -1,7 +1,7 @@
 // A real `lyceum serve` on ports of its own, with its data in a folder of its own, that can be killed and started again.
 import { spawn } from "node:child_process";
 import { createHmac } from "node:crypto";
-import { createWriteStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createWriteStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,7 @@ export class Server {
 
   static async start() {
     const server = new Server();
+    writeFileSync(server.#logPath, "");
     server.httpPort = await freePort();
     server.tcpPort = await freePort();
     server.url = `http://localhost:${server.httpPort}`;
@@ -39,11 +40,17 @@ export class Server {
       },
     });
     this.#process = child;
-    await until(async () => {
-      if (child.exitCode !== null) throw new Error(`the server did not start:\n${this.log()}`);
-      const ready = await fetch(`${this.url}/readyz`).catch(() => undefined);
-      return ready?.ok;
-    }, "the server is ready");
+    try {
+      await until(async () => {
+        if (child.exitCode !== null) throw new Error("the server ended");
+        const ready = await fetch(`${this.url}/readyz`).catch(() => undefined);
+        return ready?.ok;
+      }, "the server is ready");
+    } catch (error) {
+      // Nothing would end it otherwise, and the test's process would wait for it.
+      await this.kill();
+      throw new Error(`the server did not start:\n${this.log()}`, { cause: error });
+    }
   }
 
   /** As a power cut would end it: nothing is flushed or said. */
