@@ -119,6 +119,13 @@ pub struct Churn {
     pub server_files: Option<(u64, u64)>,
 }
 
+impl Joins {
+    /// Everybody came, and stayed as long as planned.
+    pub fn is_as_planned(&self) -> bool {
+        self.succeeded == self.attempted && self.dropped == 0
+    }
+}
+
 impl Report {
     pub fn table(&self) -> String {
         let mut out = Table::default();
