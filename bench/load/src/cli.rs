@@ -67,7 +67,7 @@ pub struct Args {
     /// With --churn: each loses its socket so many times and resumes.
     #[arg(long, value_name = "N", default_value_t = 0, requires = "churn")]
     pub resumes: u32,
-    /// With --churn: how long each stays once it is connected.
+    /// With --churn: how long each stays once it is connected, and again after each resume.
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = humantime::parse_duration, requires = "churn")]
     pub stay: Duration,
 

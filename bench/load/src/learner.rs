@@ -73,7 +73,7 @@ pub struct Publishes {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stay {
     UntilOver,
-    /// For a while after the join is complete, with so many lost and resumed sockets in it.
+    /// For a while after the join is complete; then so many times the socket is lost and resumed, and it stays as long again.
     For(Duration, u32),
 }
 
@@ -119,6 +119,8 @@ struct Learner {
     stay: Stay,
     resuming: Option<Resuming>,
     resumes_left: u32,
+    /// Complete, or resumed.
+    settled: Option<Instant>,
     ping_every: Duration,
     next_ping: Instant,
     next_look: Instant,
@@ -172,6 +174,7 @@ impl Learner {
             stay: ticket.stay,
             resuming: None,
             resumes_left: if let Stay::For(_, resumes) = ticket.stay { resumes } else { 0 },
+            settled: None,
             ping_every: ping_every.map_or(PING_EVERY, Duration::from_secs),
             next_ping: now + PING_EVERY,
             next_look: now + LOOK_EVERY,
@@ -228,7 +231,7 @@ impl Learner {
             }
             let phase = *phases.borrow();
             self.acts(Instant::now(), phase).await?;
-            if self.has_stayed() {
+            if self.has_stayed(Instant::now()) {
                 return Ok(());
             }
         }
@@ -345,6 +348,7 @@ impl Learner {
         let tracks = self.sources.iter().all(|source| source.sid.is_some() && source.poll_timeout().is_some());
         if media && tracks {
             self.outcome.complete = Some(now - self.began);
+            self.settled = Some(now);
             self.class.board.joined.fetch_add(1, Relaxed);
             self.class.board.published.fetch_add(usize::from(!self.sources.is_empty()), Relaxed);
             return Ok(());
@@ -360,11 +364,14 @@ impl Learner {
         Err(Trouble::Late(format!("{missing} within {} s", JOIN_PATIENCE.as_secs())))
     }
 
-    fn has_stayed(&self) -> bool {
-        match (self.stay, self.outcome.complete) {
-            (Stay::For(time, _), Some(complete)) => {
-                self.resumes_left == 0 && self.resuming.is_none() && self.began.elapsed() >= complete + time
-            }
+    fn has_stayed(&self, now: Instant) -> bool {
+        self.resumes_left == 0 && self.is_settled(now)
+    }
+
+    /// Nothing has happened to its connections for the time that it stays.
+    fn is_settled(&self, now: Instant) -> bool {
+        match (self.stay, self.settled) {
+            (Stay::For(time, _), Some(since)) => self.resuming.is_none() && now >= since + time,
             _ => false,
         }
     }
@@ -499,12 +506,13 @@ impl Learner {
             if resuming.answered && resuming.offered {
                 self.outcome.resumes.push(now - resuming.since);
                 self.resuming = None;
+                self.settled = Some(now);
             } else if now > resuming.since + RESUME_PATIENCE {
                 return Err(Trouble::Late(format!("a resume was not done within {} s", RESUME_PATIENCE.as_secs())));
             }
             return Ok(());
         }
-        if self.resumes_left == 0 || self.outcome.complete.is_none() {
+        if self.resumes_left == 0 || !self.is_settled(now) {
             return Ok(());
         }
         self.resumes_left -= 1;

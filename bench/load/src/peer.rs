@@ -120,7 +120,8 @@ pub struct Peer {
     rtc: Rtc,
     socket: UdpSocket,
     state: UdpSocketState,
-    local: SocketAddr,
+    /// Our candidates: one port on each address by which servers of this machine or of others reach us.
+    local: Vec<SocketAddr>,
     wake: Instant,
     connected: bool,
     failed: Option<String>,
@@ -142,7 +143,8 @@ impl Peer {
         // The kernel may grant less.
         let _ = state.set_recv_buffer_size(UdpSockRef::from(&socket), KERNEL_BUFFER_BYTES);
         socket.set_nonblocking(true)?;
-        let local = SocketAddr::new(local_ip, socket.local_addr()?.port());
+        let port = socket.local_addr()?.port();
+        let local: Vec<_> = addresses(local_ip).map(|ip| SocketAddr::new(ip, port)).collect();
         let now = Instant::now();
         let mut rtc = RtcConfig::new()
             .set_rtp_mode(true)
@@ -153,8 +155,9 @@ impl Peer {
             .enable_vp8(video.contains(&Codec::Vp8))
             .enable_h264(video.contains(&Codec::H264))
             .build(now);
-        let candidate = Candidate::host(local, "udp").map_err(io::Error::other)?;
-        rtc.add_local_candidate(candidate);
+        for address in &local {
+            rtc.add_local_candidate(Candidate::host(*address, "udp").map_err(io::Error::other)?);
+        }
         Ok(Self {
             rtc,
             socket: UdpSocket::from_std(socket)?,
@@ -227,10 +230,13 @@ impl Peer {
         let at_ns = meta.timestamp.map_or(read_ns, |at| at.as_nanos() as u64);
         self.traffic.read_lag_ns = self.traffic.read_lag_ns.max(read_ns.saturating_sub(at_ns));
         let source = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+        let came_to = meta.dst_ip.map(|ip| ip.to_canonical());
+        let destination = self.local.iter().find(|own| Some(own.ip()) == came_to).unwrap_or(&self.local[0]);
+        let destination = *destination;
         for datagram in bytes.chunks(meta.stride.max(1)) {
             self.traffic.bytes_in += datagram.len() as u64;
             let Ok(contents) = datagram.try_into() else { continue };
-            let receive = Receive { proto: Protocol::Udp, source, destination: self.local, contents };
+            let receive = Receive { proto: Protocol::Udp, source, destination, contents };
             self.input(Input::Receive(now, receive));
             self.drain(at_ns, events);
         }
@@ -258,7 +264,7 @@ impl Peer {
                     return;
                 }
                 Ok(Output::Transmit(transmit)) if transmit.proto == Protocol::Udp => {
-                    self.send(transmit.destination, &transmit.contents);
+                    self.send(transmit.source.ip(), transmit.destination, &transmit.contents);
                 }
                 Ok(Output::Transmit(_)) => {}
                 Ok(Output::Event(event)) => self.translate(event, at_ns, events),
@@ -267,8 +273,9 @@ impl Peer {
         }
     }
 
-    fn send(&mut self, destination: SocketAddr, contents: &[u8]) {
-        let transmit = quinn_udp::Transmit { destination, ecn: None, contents, segment_size: None, src_ip: None };
+    fn send(&mut self, source: IpAddr, destination: SocketAddr, contents: &[u8]) {
+        let transmit =
+            quinn_udp::Transmit { destination, ecn: None, contents, segment_size: None, src_ip: Some(source) };
         match self.state.try_send(UdpSockRef::from(&self.socket), &transmit) {
             Ok(()) => self.traffic.bytes_out += contents.len() as u64,
             Err(_) => self.traffic.unsent += 1,
@@ -442,4 +449,23 @@ impl Peer {
         self.payload_types.insert(mid, found);
         found
     }
+}
+
+/// The address by which the server was reached, first. A server on this machine may name its media by the machine's other address,
+/// and waits a second for packets that come from an address it was not told.
+fn addresses(reached_by: IpAddr) -> impl Iterator<Item = IpAddr> {
+    let outward = reached_by.is_loopback().then(|| outward(reached_by)).flatten();
+    std::iter::once(reached_by).chain(outward)
+}
+
+/// This machine's address on the way to others. Nothing is sent: the kernel only looks up the route.
+fn outward(family: IpAddr) -> Option<IpAddr> {
+    // Addresses of documentation: RFC 5737 and RFC 3849.
+    let (any, elsewhere): (IpAddr, IpAddr) = match family {
+        IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(203, 0, 113, 1).into()),
+        IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()),
+    };
+    let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((elsewhere, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified())
 }

@@ -142,9 +142,11 @@ fn broken(error: WsError) -> SignalError {
     }
 }
 
-/// A server's own words, in one line that fits a report.
+/// A server's own words, in one line that fits a report, without the token that some servers quote.
 fn short(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect()
+    const TOKEN: &str = "eyJ";
+    let words = text.split_whitespace().map(|word| if word.contains(TOKEN) { "(token)" } else { word });
+    words.collect::<Vec<_>>().join(" ").chars().take(160).collect()
 }
 
 #[cfg(test)]
@@ -159,6 +161,7 @@ mod tests {
             "the server refused the join: 401 invalid token; check --api-key and --api-secret"
         );
         assert_eq!(short(" a\n  b "), "a b");
+        assert_eq!(short("invalid token: eyJ0eXAi.eyJpc3Mi.x, error: y"), "invalid token: (token) error: y");
     }
 
     #[tokio::test]
