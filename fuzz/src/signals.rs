@@ -57,6 +57,7 @@ impl Class {
             empty_timeout_ms: 300_000,
             departure_timeout_ms: 60_000,
             max_tracks_per_connection: 4,
+            resume_window_ms: 0,
         };
         let config = NodeConfig::new("school".into(), "physics".into(), "RM_1".into(), policy, GroupKey(1));
         let now = UnixMs(1_700_000_000_000);

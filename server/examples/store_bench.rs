@@ -48,6 +48,7 @@ async fn hold_class(store: Store, session: SessionId, end: Instant) -> Result<Ve
         empty_timeout_ms: 300_000,
         departure_timeout_ms: 20_000,
         max_tracks_per_connection: 8,
+        resume_window_ms: 0,
     };
     let (room, metadata) = (session.0.as_str().into(), String::new());
     let mut fact = Fact::SessionStarted { tenant: tenant.clone(), room, session: session.clone(), policy, metadata };

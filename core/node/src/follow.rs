@@ -14,7 +14,13 @@ use session::{ConnectionId, DetachReason, Event, Fact, PersonId, Profile, Public
 impl Node {
     pub(crate) fn follow(&mut self, event: &Event) {
         match &event.fact {
-            Fact::SessionStarted { .. } | Fact::SessionRecovered { .. } | Fact::ParticipantAdmitted { .. } => {}
+            Fact::SessionStarted { .. }
+            | Fact::SessionRecovered { .. }
+            | Fact::ParticipantAdmitted { .. }
+            | Fact::ParticipantMoved { .. }
+            | Fact::SubscriptionChosen { .. }
+            | Fact::ConnectionResumed { .. }
+            | Fact::ConnectionExpired { .. } => {}
             Fact::SessionEnded { .. } => {
                 self.phase = Phase::Closing;
                 self.log.after(Effect::Closed);
@@ -56,7 +62,11 @@ impl Node {
             DetachReason::Superseded => self.leave_roster(person, DisconnectReason::DuplicateIdentity),
             // The farewell follows with `participant.left`.
             DetachReason::ClientLeft | DetachReason::Removed | DetachReason::SessionEnded => {}
-            DetachReason::ConnectionLost | DetachReason::MediaFailed | DetachReason::ServerStopped => {
+            DetachReason::ConnectionLost
+            | DetachReason::MediaFailed
+            | DetachReason::NeverConnected
+            | DetachReason::StateMismatch
+            | DetachReason::ServerStopped => {
                 if let Some(seat) = self.roster.seat_mut(person) {
                     seat.client = None;
                     seat.active = false;

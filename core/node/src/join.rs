@@ -52,7 +52,13 @@ impl Node {
         let connection = session::ConnectionId(self.rng.id("PA_"));
         self.clients.insert(Client::new(client, join, connection.clone(), &self.config.limits, self.now));
         self.watch_sockets();
-        let attach = Command::Attach { person: join.person.clone(), profile, connection, client: join.client.clone() };
+        let attach = Command::Attach {
+            person: join.person.clone(),
+            profile,
+            connection,
+            client: join.client.clone(),
+            space: None,
+        };
         self.commit(&attach, Some(&join.person))
     }
 

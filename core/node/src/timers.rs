@@ -84,7 +84,7 @@ impl Node {
                 Finding::Silent { last_seen } => self.lose(client, last_seen),
                 Finding::NeverConnected => {
                     let leave = wire::leave(DisconnectReason::JoinFailure, Action::Disconnect);
-                    self.dismiss(client, leave, DetachReason::MediaFailed);
+                    self.dismiss(client, leave, DetachReason::NeverConnected);
                 }
                 Finding::MediaGone => self.media_failed(client),
                 Finding::NeedsToken => self.refresh_token(client),

@@ -37,6 +37,8 @@ pub(crate) fn leave_because(reason: DetachReason) -> Option<proto::SignalRespons
     match reason {
         DetachReason::ClientLeft | DetachReason::ConnectionLost => None,
         DetachReason::MediaFailed => Some(leave(DisconnectReason::MediaFailure, Action::Reconnect)),
+        DetachReason::NeverConnected => Some(leave(DisconnectReason::JoinFailure, Action::Disconnect)),
+        DetachReason::StateMismatch => Some(leave(DisconnectReason::StateMismatch, Action::Reconnect)),
         DetachReason::Superseded => Some(leave(DisconnectReason::DuplicateIdentity, Action::Disconnect)),
         DetachReason::ServerStopped => Some(leave(DisconnectReason::ServerShutdown, Action::Reconnect)),
         DetachReason::Removed => Some(leave(DisconnectReason::ParticipantRemoved, Action::Disconnect)),

@@ -1,7 +1,7 @@
 //! Commands: what somebody wants to happen, in the imperative, and the reasons for refusing one.
 
-use crate::event::{Client, DetachReason, EndReason, Policy, Profile, Publication, UnpublishReason};
-use crate::ids::{ConnectionId, PersonId, RoomName, SessionId, TenantId, TrackId, UnixMs};
+use crate::event::{Client, DetachReason, EndReason, Policy, Profile, Publication, TrackChoice, UnpublishReason};
+use crate::ids::{ConnectionId, PersonId, RoomName, SessionId, SpaceName, TenantId, TrackId, UnixMs};
 
 /// What somebody wants to happen.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,8 +35,19 @@ pub enum Command {
         connection: ConnectionId,
         /// What the device says of itself.
         client: Client,
+        /// The Space that the token names; used at admission. Who is known stays where the log has them.
+        space: Option<SpaceName>,
     },
-    /// A connection ended without goodbye.
+    /// A device whose connection was lost is back with its media: the same connection goes on, and so do its tracks.
+    /// [`Reject::NotFound`] once the window for it has passed; a new [`Command::Attach`] is then the way back.
+    Resume {
+        /// Who.
+        person: PersonId,
+        /// The connection that was lost.
+        connection: ConnectionId,
+    },
+    /// A connection ended without goodbye. If the policy has a window to resume in, and the reason allows it, its tracks
+    /// stay published until the window has passed.
     Detach {
         /// Which.
         connection: ConnectionId,
@@ -75,6 +86,22 @@ pub enum Command {
         person: PersonId,
         /// The whole new profile.
         profile: Profile,
+    },
+    /// People are placed in a Space, all of them at once. Nothing happens to those who are there already; no event if that
+    /// is everybody.
+    Move {
+        /// Who.
+        persons: Vec<PersonId>,
+        /// Where to.
+        space: SpaceName,
+    },
+    /// A person says which tracks they want, against or beyond what they would receive by themselves. No event if
+    /// nothing changes.
+    Choose {
+        /// Who.
+        person: PersonId,
+        /// What they want; the last word on each counts.
+        choices: Vec<TrackChoice>,
     },
     /// Somebody removes a person.
     Remove {

@@ -3,10 +3,15 @@
 
 use crate::command::{Command, Ctx, Reject};
 use crate::event::{
-    Client, DetachReason, EndReason, Fact, LeaveReason, Permission, Profile, Publication, Source, UnpublishReason,
+    Client, DetachReason, EndReason, Fact, LeaveReason, Permission, Profile, Publication, Source, TrackChoice,
+    UnpublishReason,
 };
-use crate::ids::{ConnectionId, PersonId, TrackId, UnixMs};
-use crate::state::{EndTimer, Participant, Presence, State};
+use crate::ids::{ConnectionId, PersonId, SpaceName, TrackId, UnixMs};
+use crate::state::{EndTimer, Lost, Participant, Presence, State};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most choices of tracks that are kept of one person.
+const MOST_CHOICES: usize = 4_096;
 
 /// Decides what a command does. Pure; a refusal changes nothing.
 pub fn decide(state: &State, cmd: &Command, ctx: &Ctx) -> Result<Vec<Fact>, Reject> {
@@ -26,13 +31,18 @@ pub fn decide(state: &State, cmd: &Command, ctx: &Ctx) -> Result<Vec<Fact>, Reje
         Command::Start { .. } => Err(Reject::Conflict("the session has already started")),
         _ if !started => Err(Reject::Conflict("the session has not started")),
         Command::Recover { last_seen } => Ok(decision.recover(*last_seen)),
-        Command::Attach { person, profile, connection, client } => decision.attach(person, profile, connection, client),
+        Command::Attach { person, profile, connection, client, space } => {
+            decision.attach(person, profile, connection, client, space.as_ref())
+        }
+        Command::Resume { person, connection } => decision.resume(person, connection),
         Command::Detach { connection, reason, last_seen } => decision.detach(connection, *reason, *last_seen),
         Command::Leave { connection } => decision.leave(connection),
         Command::Publish { publication } => decision.publish(publication),
         Command::Unpublish { track, reason } => decision.unpublish(track, *reason),
         Command::SetMuted { track, muted } => decision.set_muted(track, *muted),
         Command::Update { person, profile } => decision.update(person, profile),
+        Command::Move { persons, space } => decision.move_to(persons, space),
+        Command::Choose { person, choices } => decision.choose(person, choices),
         Command::Remove { person } => decision.remove(person),
         Command::End { reason } => {
             decision.only_administrators("only an administrator may end the session")?;
@@ -56,11 +66,13 @@ impl Decision<'_> {
         profile: &Profile,
         connection: &ConnectionId,
         client: &Client,
+        space: Option<&SpaceName>,
     ) -> Result<Vec<Fact>, Reject> {
         self.only_for_oneself(person)?;
-        if self.state.owner(connection).is_some() {
+        if self.state.owner(connection).is_some() || self.state.loser(connection).is_some() {
             return Err(Reject::Conflict("this connection id is already open"));
         }
+        space.map_or(Ok(()), check_space)?;
         let known = self.state.participants.get(person).filter(|known| known.presence != Presence::Left);
         let in_force = known.map_or(profile, |known| &known.profile);
         let counted_already = known.is_some_and(Participant::takes_a_place);
@@ -74,8 +86,14 @@ impl Decision<'_> {
                 for old in known.connections.keys() {
                     self.close_connection(&mut facts, person, old, DetachReason::Superseded, self.now);
                 }
+                self.expire(&mut facts, person, known);
             }
-            None => facts.push(Fact::ParticipantAdmitted { person: person.clone(), profile: profile.clone() }),
+            None => {
+                // Who left and comes back is placed where they were, unless their token says where.
+                let was = self.state.participants.get(person).map(|known| &known.space);
+                let space = space.or(was).cloned().unwrap_or_default();
+                facts.push(Fact::ParticipantAdmitted { person: person.clone(), profile: profile.clone(), space });
+            }
         }
         facts.push(Fact::ConnectionAttached {
             person: person.clone(),
@@ -85,11 +103,26 @@ impl Decision<'_> {
         Ok(facts)
     }
 
+    fn resume(&self, person: &PersonId, connection: &ConnectionId) -> Result<Vec<Fact>, Reject> {
+        self.only_for_oneself(person)?;
+        let known = self.seat_of(person)?;
+        let lost = known.lost.as_ref().filter(|lost| lost.id == *connection && lost.deadline > self.now);
+        if lost.is_none() {
+            return Err(Reject::NotFound("this connection can not be resumed any more"));
+        }
+        Ok(vec![Fact::ConnectionResumed { person: person.clone(), connection: connection.clone() }])
+    }
+
     fn detach(&self, connection: &ConnectionId, reason: DetachReason, last_seen: UnixMs) -> Result<Vec<Fact>, Reject> {
         let (person, open) = self.state.owner(connection).ok_or(NO_CONNECTION)?;
         self.only_for_oneself(person)?;
+        let last_seen = open.clamp_last_seen(last_seen, self.now);
         let mut facts = Vec::new();
-        self.close_connection(&mut facts, person, connection, reason, open.clamp_last_seen(last_seen, self.now));
+        if reason.can_be_resumed() && self.has_window() {
+            facts.push(detached(person, connection, reason, last_seen));
+        } else {
+            self.close_connection(&mut facts, person, connection, reason, last_seen);
+        }
         Ok(facts)
     }
 
@@ -174,6 +207,46 @@ impl Decision<'_> {
         Ok(facts)
     }
 
+    fn move_to(&self, persons: &[PersonId], space: &SpaceName) -> Result<Vec<Fact>, Reject> {
+        self.only_administrators("only an administrator may move somebody")?;
+        check_space(space)?;
+        if persons.is_empty() {
+            return Err(Reject::Invalid("nobody is named who is to be moved"));
+        }
+        let mut moved = BTreeSet::new();
+        for person in persons {
+            if self.seat_of(person)?.space != *space {
+                moved.insert(person.clone());
+            }
+        }
+        if moved.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Fact::ParticipantMoved { persons: moved.into_iter().collect(), space: space.clone() }])
+    }
+
+    fn choose(&self, person: &PersonId, choices: &[TrackChoice]) -> Result<Vec<Fact>, Reject> {
+        self.only_for_oneself(person)?;
+        let known = self.seat_of(person)?;
+        let last_words: BTreeMap<_, _> =
+            choices.iter().map(|choice| ((&choice.of, choice.source), choice.wanted)).collect();
+        let choice_of = |of: &PersonId, source| known.choices.get(of).and_then(|by_source| by_source.get(&source));
+        let changed: Vec<_> = last_words
+            .into_iter()
+            .filter(|((of, source), wanted)| choice_of(of, *source) != Some(wanted))
+            .map(|((of, source), wanted)| TrackChoice { of: of.clone(), source, wanted })
+            .collect();
+        let new = changed.iter().filter(|choice| choice_of(&choice.of, choice.source).is_none()).count();
+        let kept: usize = known.choices.values().map(BTreeMap::len).sum();
+        if kept + new > MOST_CHOICES {
+            return Err(Reject::Limit("too many choices of tracks are kept of this person"));
+        }
+        if changed.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Fact::SubscriptionChosen { person: person.clone(), choices: changed }])
+    }
+
     fn remove(&self, person: &PersonId) -> Result<Vec<Fact>, Reject> {
         self.only_administrators("only an administrator may remove somebody")?;
         let known = self.seat_of(person)?;
@@ -181,6 +254,7 @@ impl Decision<'_> {
         for connection in known.connections.keys() {
             self.close_connection(&mut facts, person, connection, DetachReason::Removed, self.now);
         }
+        self.expire(&mut facts, person, known);
         facts.push(Fact::ParticipantLeft { person: person.clone(), reason: LeaveReason::Removed });
         Ok(facts)
     }
@@ -193,6 +267,7 @@ impl Decision<'_> {
             for connection in known.connections.keys() {
                 self.close_connection(&mut closed, person, connection, DetachReason::ServerStopped, last_seen);
             }
+            self.expire(&mut closed, person, known);
         }
         if closed.is_empty() {
             return closed;
@@ -204,6 +279,10 @@ impl Decision<'_> {
     fn tick(&self) -> Vec<Fact> {
         let mut facts = Vec::new();
         for (person, known) in &self.state.participants {
+            let offline = matches!(known.presence, Presence::Reconnecting { deadline, .. } if deadline <= self.now);
+            if offline || known.lost.as_ref().is_some_and(|lost| lost.deadline <= self.now) {
+                self.expire(&mut facts, person, known);
+            }
             if let Presence::Reconnecting { last_seen, deadline } = known.presence
                 && deadline <= self.now
             {
@@ -211,8 +290,15 @@ impl Decision<'_> {
             }
         }
         match self.state.end_timer() {
-            Some((due, EndTimer::Empty)) if due <= self.now => facts.extend(self.end(EndReason::NeverJoined)),
-            Some((due, EndTimer::Departure)) if due <= self.now => facts.extend(self.end(EndReason::Departed)),
+            Some((due, timer)) if due <= self.now => {
+                let reason = match timer {
+                    EndTimer::Empty => EndReason::NeverJoined,
+                    EndTimer::Departure => EndReason::Departed,
+                };
+                // What has expired is not closed a second time.
+                let closed = self.end(reason).into_iter().filter(|fact| !facts.contains(fact)).collect::<Vec<_>>();
+                facts.extend(closed);
+            }
             _ => {}
         }
         facts
@@ -225,6 +311,7 @@ impl Decision<'_> {
             for connection in known.connections.keys() {
                 self.close_connection(&mut facts, person, connection, DetachReason::SessionEnded, self.now);
             }
+            self.expire(&mut facts, person, known);
         }
         for (person, known) in &self.state.participants {
             if known.presence != Presence::Left {
@@ -244,14 +331,24 @@ impl Decision<'_> {
         reason: DetachReason,
         last_seen: UnixMs,
     ) {
+        self.close_tracks(facts, connection, last_seen);
+        facts.push(detached(person, connection, reason, last_seen));
+    }
+
+    /// Gives up a lost connection, if there is one.
+    fn expire(&self, facts: &mut Vec<Fact>, person: &PersonId, known: &Participant) {
+        let Some(Lost { id, last_seen, .. }) = &known.lost else { return };
+        self.close_tracks(facts, id, *last_seen);
+        facts.push(Fact::ConnectionExpired { person: person.clone(), connection: id.clone() });
+    }
+
+    fn close_tracks(&self, facts: &mut Vec<Fact>, connection: &ConnectionId, last_seen: UnixMs) {
         let tracks = self.state.tracks.values().filter(|track| track.connection == *connection);
         facts.extend(tracks.map(|track| unpublished(track, UnpublishReason::ConnectionEnded, last_seen)));
-        facts.push(Fact::ConnectionDetached {
-            person: person.clone(),
-            connection: connection.clone(),
-            reason,
-            last_seen,
-        });
+    }
+
+    fn has_window(&self) -> bool {
+        self.state.policy.as_ref().is_some_and(|policy| policy.resume_window_ms > 0)
     }
 
     /// Who has not left has a seat, whether they are connected or not.
@@ -280,6 +377,27 @@ const NO_TRACK: Reject = Reject::NotFound("no such track");
 
 fn unpublished(track: &Publication, reason: UnpublishReason, last_seen: UnixMs) -> Fact {
     Fact::TrackUnpublished { person: track.person.clone(), track: track.track.clone(), reason, last_seen }
+}
+
+fn detached(person: &PersonId, connection: &ConnectionId, reason: DetachReason, last_seen: UnixMs) -> Fact {
+    Fact::ConnectionDetached { person: person.clone(), connection: connection.clone(), reason, last_seen }
+}
+
+fn check_space(space: &SpaceName) -> Result<(), Reject> {
+    if space.0.is_empty() || space.0.chars().nth(SpaceName::MAX_CHARS).is_some() {
+        return Err(Reject::Invalid("a Space's name has 1 to 128 characters"));
+    }
+    if space.0.chars().any(|c| c.is_control() || c == '/') {
+        return Err(Reject::Invalid("a Space's name has neither control characters nor `/`"));
+    }
+    Ok(())
+}
+
+impl DetachReason {
+    /// Whether a device may come back on the same connection after it.
+    pub fn can_be_resumed(self) -> bool {
+        matches!(self, DetachReason::ConnectionLost | DetachReason::MediaFailed)
+    }
 }
 
 impl Permission {

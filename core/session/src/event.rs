@@ -1,7 +1,7 @@
 //! Events: what happened in a class, in the past tense. They are the only thing that changes a session's state, and the
 //! only thing that is stored. `Fact` is what `decide` returns; `Event` is a fact with its place and time in the log.
 
-use crate::ids::{ConnectionId, PersonId, RoomName, Seq, SessionId, TenantId, Text, TrackId, UnixMs};
+use crate::ids::{ConnectionId, PersonId, RoomName, Seq, SessionId, SpaceName, TenantId, Text, TrackId, UnixMs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -60,6 +60,25 @@ pub enum Fact {
         person: PersonId,
         /// How they are shown and what they may do.
         profile: Profile,
+        /// Where they are placed.
+        #[serde(default)]
+        space: SpaceName,
+    },
+    /// People were placed in another Space, all of them at this place in the log.
+    #[serde(rename = "participant.moved")]
+    ParticipantMoved {
+        /// Who, in order, each once.
+        persons: Vec<PersonId>,
+        /// Where they are from here on.
+        space: SpaceName,
+    },
+    /// A person chose tracks against or beyond what they would receive by themselves.
+    #[serde(rename = "subscription.chosen")]
+    SubscriptionChosen {
+        /// Who chose.
+        person: PersonId,
+        /// What changed.
+        choices: Vec<TrackChoice>,
     },
     /// A person's profile changed; the whole new profile.
     #[serde(rename = "participant.updated")]
@@ -80,7 +99,8 @@ pub enum Fact {
         client: Client,
     },
     /// A device's connection ended. If it was the person's last, they are `reconnecting` from here on, unless
-    /// `participant.left` follows.
+    /// `participant.left` follows. Tracks that no `track.unpublished` closed before it stay published for the policy's
+    /// `resume_window_ms`: then `connection.resumed` or `connection.expired` follows.
     #[serde(rename = "connection.detached")]
     ConnectionDetached {
         /// Who.
@@ -91,6 +111,22 @@ pub enum Fact {
         reason: DetachReason,
         /// The last moment at which it is known to have been alive: where its interval closes.
         last_seen: UnixMs,
+    },
+    /// A connection that was detached goes on: same device, same tracks.
+    #[serde(rename = "connection.resumed")]
+    ConnectionResumed {
+        /// Who.
+        person: PersonId,
+        /// Which connection.
+        connection: ConnectionId,
+    },
+    /// A detached connection can be resumed no more; its tracks were unpublished before this.
+    #[serde(rename = "connection.expired")]
+    ConnectionExpired {
+        /// Who.
+        person: PersonId,
+        /// Which connection.
+        connection: ConnectionId,
     },
     /// The grace after the last detach passed without a return. The seat (profile) stays.
     #[serde(rename = "participant.offline")]
@@ -157,6 +193,21 @@ pub struct Policy {
     pub departure_timeout_ms: u64,
     /// Most tracks that one connection may publish at a time.
     pub max_tracks_per_connection: u32,
+    /// How long the tracks of a lost connection stay published, so that its device can resume; 0 is not at all.
+    #[serde(default)]
+    pub resume_window_ms: u64,
+}
+
+/// Whether a person wants what another shows. It names the person and the source and not the track, since every
+/// publication has a new track id.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct TrackChoice {
+    /// Whose track.
+    pub of: PersonId,
+    /// What it shows.
+    pub source: Source,
+    /// Whether it is wanted.
+    pub wanted: bool,
 }
 
 /// How a person is shown and what they may do.
@@ -320,8 +371,12 @@ pub enum DetachReason {
     ClientLeft,
     /// The socket closed or went silent.
     ConnectionLost,
-    /// Media could not be established or failed.
+    /// Media failed after it had been there.
     MediaFailed,
+    /// Media could not be established.
+    NeverConnected,
+    /// The client and the server disagreed on what there is, or the client did something that cannot be gone on from.
+    StateMismatch,
     /// A newer connection of the same person took its place.
     Superseded,
     /// The server stopped.
@@ -359,7 +414,7 @@ impl Event {
     /// before writing and to decrypt after reading.
     pub fn personal_mut(&mut self, mut visit: impl FnMut(&PersonId, &mut Text)) {
         match &mut self.fact {
-            Fact::ParticipantAdmitted { person, profile } | Fact::ParticipantUpdated { person, profile } => {
+            Fact::ParticipantAdmitted { person, profile, .. } | Fact::ParticipantUpdated { person, profile } => {
                 visit(person, &mut profile.name);
                 visit(person, &mut profile.metadata);
                 for value in profile.attributes.values_mut() {
@@ -372,6 +427,10 @@ impl Event {
             | Fact::SessionEnded { .. }
             | Fact::ConnectionAttached { .. }
             | Fact::ConnectionDetached { .. }
+            | Fact::ConnectionResumed { .. }
+            | Fact::ConnectionExpired { .. }
+            | Fact::ParticipantMoved { .. }
+            | Fact::SubscriptionChosen { .. }
             | Fact::ParticipantOffline { .. }
             | Fact::ParticipantLeft { .. }
             | Fact::TrackUnpublished { .. }

@@ -56,6 +56,29 @@ string_id!(
     TrackId
 );
 
+string_id!(
+    /// The main room of a session or one of its breakouts. Names are the caller's; they are shown to people.
+    SpaceName
+);
+
+impl SpaceName {
+    /// Where everybody is who was not placed anywhere else.
+    pub const MAIN: &str = "main";
+    /// Longest name, in characters.
+    pub const MAX_CHARS: usize = 128;
+
+    /// Whether this is the main room.
+    pub fn is_main(&self) -> bool {
+        self.0 == Self::MAIN
+    }
+}
+
+impl Default for SpaceName {
+    fn default() -> Self {
+        Self(Self::MAIN.to_owned())
+    }
+}
+
 /// The place of an event in its session's log. The first event is 1; there are no gaps.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -11,4 +11,4 @@ pub use command::{Command, Ctx, Reject};
 pub use decide::decide;
 pub use event::*;
 pub use ids::*;
-pub use state::{Connection, Participant, Presence, State, apply};
+pub use state::{Connection, Lost, Participant, Presence, State, apply};

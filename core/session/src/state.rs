@@ -2,8 +2,8 @@
 //! event changes. Who may cause an event is decided elsewhere.
 
 use crate::command::Ctx;
-use crate::event::{Client, Event, Fact, Policy, Profile, Publication};
-use crate::ids::{ConnectionId, PersonId, RoomName, Seq, SessionId, TenantId, TrackId, UnixMs};
+use crate::event::{Client, Event, Fact, Policy, Profile, Publication, Source};
+use crate::ids::{ConnectionId, PersonId, RoomName, Seq, SessionId, SpaceName, TenantId, TrackId, UnixMs};
 use std::collections::BTreeMap;
 
 /// The state of one session: the fold of its log.
@@ -44,8 +44,29 @@ pub struct Participant {
     pub presence: Presence,
     /// Open connections.
     pub connections: BTreeMap<ConnectionId, Connection>,
+    /// The connection that was lost last, while it can be resumed. Nobody has one while another is open.
+    pub lost: Option<Lost>,
     /// When they were first admitted (a return after leaving keeps it).
     pub joined_at: UnixMs,
+    /// Where they are placed.
+    pub space: SpaceName,
+    /// Whether what they published of a source last was muted: how it is to begin when they publish it again.
+    pub muted: BTreeMap<Source, bool>,
+    /// The tracks that they chose to receive or not to receive, by whose they are and what they show.
+    pub choices: BTreeMap<PersonId, BTreeMap<Source, bool>>,
+}
+
+/// A connection that was lost and can be resumed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lost {
+    /// Which.
+    pub id: ConnectionId,
+    /// As it was.
+    pub connection: Connection,
+    /// Its last sign of life: where the intervals of its tracks close if nobody resumes it.
+    pub last_seen: UnixMs,
+    /// Until when it can be resumed.
+    pub deadline: UnixMs,
 }
 
 /// One open connection.
@@ -99,11 +120,36 @@ pub fn apply(state: &mut State, event: &Event) {
             state.ended = true;
             state.empty_since = None;
         }
-        Fact::ParticipantAdmitted { person, profile } => {
+        Fact::ParticipantAdmitted { person, profile, space } => {
             let presence = state.reconnecting(event.at, event.at);
-            let joined_at = state.participants.get(person).map_or(event.at, |known| known.joined_at);
-            let admitted = Participant { profile: profile.clone(), presence, connections: BTreeMap::new(), joined_at };
+            let before = state.participants.remove(person);
+            let joined_at = before.as_ref().map_or(event.at, |known| known.joined_at);
+            let (muted, choices) = before.map(|known| (known.muted, known.choices)).unwrap_or_default();
+            let admitted = Participant {
+                profile: profile.clone(),
+                presence,
+                connections: BTreeMap::new(),
+                lost: None,
+                joined_at,
+                space: space.clone(),
+                muted,
+                choices,
+            };
             state.participants.insert(person.clone(), admitted);
+        }
+        Fact::ParticipantMoved { persons, space } => {
+            for person in persons {
+                if let Some(known) = state.participants.get_mut(person) {
+                    known.space = space.clone();
+                }
+            }
+        }
+        Fact::SubscriptionChosen { person, choices } => {
+            if let Some(known) = state.participants.get_mut(person) {
+                for choice in choices {
+                    known.choices.entry(choice.of.clone()).or_default().insert(choice.source, choice.wanted);
+                }
+            }
         }
         Fact::ParticipantUpdated { person, profile } => {
             if let Some(known) = state.participants.get_mut(person) {
@@ -118,16 +164,37 @@ pub fn apply(state: &mut State, event: &Event) {
                 state.empty_since = None;
             }
         }
-        Fact::ConnectionDetached { person, connection, last_seen, .. } => {
+        Fact::ConnectionDetached { person, connection, reason, last_seen } => {
             let without_connection = state.reconnecting(*last_seen, event.at);
+            let window_ms = state.policy.as_ref().map_or(0, |policy| policy.resume_window_ms);
             if let Some(known) = state.participants.get_mut(person) {
-                known.connections.remove(connection);
+                let closed = known.connections.remove(connection);
                 if known.connections.is_empty() {
                     known.presence = without_connection;
+                    known.lost = closed.filter(|_| reason.can_be_resumed() && window_ms > 0).map(|closed| Lost {
+                        id: connection.clone(),
+                        connection: closed,
+                        last_seen: *last_seen,
+                        deadline: event.at.plus(window_ms),
+                    });
                 }
             }
             if state.participants.values().all(|known| known.connections.is_empty()) {
                 state.empty_since = Some(event.at);
+            }
+        }
+        Fact::ConnectionResumed { person, connection } => {
+            if let Some(known) = state.participants.get_mut(person)
+                && let Some(lost) = known.lost.take()
+            {
+                known.connections.insert(connection.clone(), Connection { acted_at: event.at, ..lost.connection });
+                known.presence = Presence::Online;
+                state.empty_since = None;
+            }
+        }
+        Fact::ConnectionExpired { person, .. } => {
+            if let Some(known) = state.participants.get_mut(person) {
+                known.lost = None;
             }
         }
         Fact::ParticipantOffline { person, last_seen } => {
@@ -141,25 +208,19 @@ pub fn apply(state: &mut State, event: &Event) {
             }
         }
         Fact::TrackPublished { publication } => {
-            let participant = state.participants.get_mut(&publication.person);
-            if let Some(connection) = participant.and_then(|known| known.connections.get_mut(&publication.connection)) {
-                connection.acted_at = event.at;
+            if let Some(known) = state.participants.get_mut(&publication.person) {
+                known.muted.insert(publication.source, publication.muted);
+                if let Some(connection) = known.connections.get_mut(&publication.connection) {
+                    connection.acted_at = event.at;
+                }
             }
             state.tracks.insert(publication.track.clone(), publication.clone());
         }
         Fact::TrackUnpublished { track, .. } => {
             state.tracks.remove(track);
         }
-        Fact::TrackMuted { track, .. } => {
-            if let Some(publication) = state.tracks.get_mut(track) {
-                publication.muted = true;
-            }
-        }
-        Fact::TrackUnmuted { track, .. } => {
-            if let Some(publication) = state.tracks.get_mut(track) {
-                publication.muted = false;
-            }
-        }
+        Fact::TrackMuted { person, track } => state.set_muted(person, track, true),
+        Fact::TrackUnmuted { person, track } => state.set_muted(person, track, false),
     }
 }
 
@@ -188,11 +249,13 @@ impl State {
             Presence::Reconnecting { deadline, .. } => Some((deadline, "presence grace")),
             _ => None,
         });
+        let resume =
+            self.participants.values().filter_map(|known| Some((known.lost.as_ref()?.deadline, "resume window")));
         let end = self.end_timer().map(|(due, timer)| match timer {
             EndTimer::Empty => (due, "empty timeout"),
             EndTimer::Departure => (due, "departure timeout"),
         });
-        presence.chain(end).min()
+        presence.chain(resume).chain(end).min()
     }
 
     /// When the session ends because nobody is connected, and why.
@@ -219,6 +282,21 @@ impl State {
     pub(crate) fn is_full(&self) -> bool {
         let limit = self.policy.as_ref().map_or(0, |policy| policy.max_participants);
         limit > 0 && self.participants.values().filter(|known| known.takes_a_place()).count() >= limit as usize
+    }
+
+    /// Who has lost this connection and can still resume it.
+    pub fn loser(&self, connection: &ConnectionId) -> Option<(&PersonId, &Lost)> {
+        self.participants.iter().find_map(|(person, known)| {
+            known.lost.as_ref().filter(|lost| lost.id == *connection).map(|lost| (person, lost))
+        })
+    }
+
+    fn set_muted(&mut self, person: &PersonId, track: &TrackId, muted: bool) {
+        let Some(publication) = self.tracks.get_mut(track) else { return };
+        publication.muted = muted;
+        if let Some(known) = self.participants.get_mut(person) {
+            known.muted.insert(publication.source, muted);
+        }
     }
 
     fn reconnecting(&self, last_seen: UnixMs, at: UnixMs) -> Presence {

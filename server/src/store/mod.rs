@@ -315,6 +315,7 @@ impl PolicyOverrides {
             empty_timeout_ms: self.empty_timeout_ms.unwrap_or(server.empty_timeout_ms),
             departure_timeout_ms: self.departure_timeout_ms.unwrap_or(server.departure_timeout_ms),
             max_tracks_per_connection: self.max_tracks_per_connection.unwrap_or(server.max_tracks_per_connection),
+            resume_window_ms: server.resume_window_ms,
         }
     }
 }

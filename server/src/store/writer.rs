@@ -450,6 +450,7 @@ mod tests {
                 empty_timeout_ms: 1,
                 departure_timeout_ms: 1,
                 max_tracks_per_connection: 1,
+                resume_window_ms: 0,
             },
             metadata: "x".repeat(bytes),
         };

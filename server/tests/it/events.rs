@@ -245,6 +245,7 @@ impl Running {
             empty_timeout_ms: 300_000,
             departure_timeout_ms: 20_000,
             max_tracks_per_connection: 8,
+            resume_window_ms: 0,
         };
         let permission = lyceum::token::permission_of(&VideoGrant::default());
         let profile = Profile {
@@ -258,7 +259,7 @@ impl Running {
         let (room, metadata) = (room.into(), String::new());
         let mut facts = vec![
             Fact::SessionStarted { tenant: tenant(), room, session: session.into(), policy, metadata },
-            Fact::ParticipantAdmitted { person: "u_1".into(), profile },
+            Fact::ParticipantAdmitted { person: "u_1".into(), profile, space: Default::default() },
         ];
         if ends {
             facts.push(Fact::SessionEnded { reason: EndReason::Ended });

@@ -728,7 +728,11 @@ fn class(session: &str, people: &[&str]) -> Vec<Event> {
     let mut facts = vec![started(session, session)];
     for name in people {
         let person = PersonId(format!("u-{}", facts.len()));
-        facts.push(Fact::ParticipantAdmitted { person: person.clone(), profile: profile(name) });
+        facts.push(Fact::ParticipantAdmitted {
+            person: person.clone(),
+            profile: profile(name),
+            space: Default::default(),
+        });
         facts.push(Fact::TrackPublished { publication: microphone(&person, &format!("{name}'s microphone")) });
     }
     (1..).zip(facts).map(|(seq, fact)| event(seq, fact)).collect()
@@ -741,6 +745,7 @@ fn started(session: &str, room: &str) -> Fact {
         empty_timeout_ms: 300_000,
         departure_timeout_ms: 20_000,
         max_tracks_per_connection: 8,
+        resume_window_ms: 0,
     };
     Fact::SessionStarted {
         tenant: tenant(),

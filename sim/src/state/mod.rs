@@ -150,6 +150,7 @@ impl World {
             empty_timeout_ms: 300_000,
             departure_timeout_ms: 120_000,
             max_tracks_per_connection: 8,
+            resume_window_ms: 0,
         }
     }
 

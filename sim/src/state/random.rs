@@ -12,6 +12,7 @@ pub fn world_of(seed: u64) -> World {
         presence_grace_ms: rng.u64(5_000..40_000),
         departure_timeout_ms: rng.u64(60_000..200_000),
         max_tracks_per_connection: 16,
+        resume_window_ms: 0,
         ..World::policy()
     };
     let mut world = World::new(seed, policy);

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// The sentences that an event on disk makes true, for good: each says that something was so at some time.
 pub fn facts_of(event: &Event) -> Vec<String> {
     match &event.fact {
-        Fact::ParticipantAdmitted { person, profile } | Fact::ParticipantUpdated { person, profile } => {
+        Fact::ParticipantAdmitted { person, profile, .. } | Fact::ParticipantUpdated { person, profile } => {
             vec![format!("{person} is a participant"), looks_like(&person.0, profile)]
         }
         Fact::ConnectionAttached { person, connection, .. } => vec![format!("{person} has {connection}")],
@@ -28,7 +28,11 @@ pub fn facts_of(event: &Event) -> Vec<String> {
         Fact::TrackUnpublished { track, .. } => vec![format!("{track} is unpublished")],
         Fact::SessionStarted { session, .. } => vec![format!("{session} has started")],
         Fact::SessionEnded { .. } => vec!["the session has ended".to_owned()],
-        Fact::SessionRecovered { .. } => Vec::new(),
+        Fact::ConnectionResumed { person, connection } => vec![format!("{person} has {connection}")],
+        Fact::ConnectionExpired { .. }
+        | Fact::ParticipantMoved { .. }
+        | Fact::SubscriptionChosen { .. }
+        | Fact::SessionRecovered { .. } => Vec::new(),
     }
 }
 

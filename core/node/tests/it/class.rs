@@ -331,6 +331,7 @@ pub fn policy() -> Policy {
         empty_timeout_ms: 300_000,
         departure_timeout_ms: 60_000,
         max_tracks_per_connection: 4,
+        resume_window_ms: 0,
     }
 }
 

@@ -7,6 +7,7 @@ pub const START: UnixMs = UnixMs(1_700_000_000_000);
 pub const GRACE_MS: u64 = 60_000;
 pub const EMPTY_MS: u64 = 300_000;
 pub const DEPARTURE_MS: u64 = 120_000;
+pub const WINDOW_MS: u64 = 20_000;
 
 /// One session with its log. Time moves only by `wait`.
 pub struct Class {
@@ -72,6 +73,21 @@ impl Class {
         self.must(publish(person, connection, track, source))
     }
 
+    #[track_caller]
+    pub fn moves(&mut self, persons: &[&str], space: &str) -> Vec<Event> {
+        let persons = persons.iter().map(|person| PersonId::from(*person)).collect();
+        self.must(Command::Move { persons, space: space.into() })
+    }
+
+    #[track_caller]
+    pub fn resumes(&mut self, person: &str, connection: &str) -> Vec<Event> {
+        self.must(Command::Resume { person: person.into(), connection: connection.into() })
+    }
+
+    pub fn space(&self, person: &str) -> &str {
+        &self.state.participants[&PersonId::from(person)].space.0
+    }
+
     pub fn presence(&self, person: &str) -> Presence {
         self.state.participants[&PersonId::from(person)].presence
     }
@@ -96,7 +112,13 @@ pub fn policy() -> Policy {
         empty_timeout_ms: EMPTY_MS,
         departure_timeout_ms: DEPARTURE_MS,
         max_tracks_per_connection: 8,
+        resume_window_ms: 0,
     }
+}
+
+/// With time to resume a lost connection.
+pub fn patient() -> Policy {
+    Policy { resume_window_ms: WINDOW_MS, ..policy() }
 }
 
 pub fn profile(name: &str) -> Profile {
@@ -135,7 +157,13 @@ pub fn start(policy: Policy) -> Command {
 }
 
 pub fn attach(person: &str, profile: Profile, connection: &str) -> Command {
-    Command::Attach { person: person.into(), profile, connection: connection.into(), client: Client::default() }
+    Command::Attach {
+        person: person.into(),
+        profile,
+        connection: connection.into(),
+        client: Client::default(),
+        space: None,
+    }
 }
 
 pub fn lost(connection: &str, last_seen: UnixMs) -> Command {

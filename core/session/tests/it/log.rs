@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Open {
     pub seats: BTreeSet<PersonId>,
     pub connections: BTreeMap<ConnectionId, (PersonId, UnixMs)>,
+    /// Connections that are lost and may be resumed; some have no track.
+    pub lost: BTreeMap<ConnectionId, (PersonId, UnixMs)>,
     pub tracks: BTreeMap<TrackId, (PersonId, ConnectionId)>,
     pub muted: BTreeSet<TrackId>,
 }
 
 /// Reads a log from the beginning and checks each event against what the earlier ones opened.
-pub fn read(log: &[Event], grace_ms: u64) -> Result<Open, String> {
+pub fn read(log: &[Event], grace_ms: u64, window_ms: u64) -> Result<Open, String> {
     let mut open = Open::default();
     let mut published_at: BTreeMap<TrackId, UnixMs> = BTreeMap::new();
     let mut away: BTreeMap<PersonId, (UnixMs, UnixMs)> = BTreeMap::new();
@@ -42,11 +44,16 @@ pub fn read(log: &[Event], grace_ms: u64) -> Result<Open, String> {
             Fact::ParticipantUpdated { person, .. } => check(open.seats.contains(person), "no such seat")?,
             Fact::ParticipantLeft { person, .. } => {
                 check(!open.connections.values().any(|(owner, _)| owner == person), "left while connected")?;
+                check(!open.lost.values().any(|(owner, _)| owner == person), "left while a connection may come back")?;
                 check(open.seats.remove(person), "left without a seat")?;
                 away.remove(person);
             }
             Fact::ParticipantOffline { person, last_seen } => {
                 check(open.seats.contains(person), "offline without a seat")?;
+                check(
+                    !open.lost.values().any(|(owner, _)| owner == person),
+                    "offline, and a connection may come back",
+                )?;
                 let Some((since, seen)) = away.remove(person) else {
                     return Err(format!("offline while connected: {event:?}"));
                 };
@@ -56,20 +63,46 @@ pub fn read(log: &[Event], grace_ms: u64) -> Result<Open, String> {
             Fact::ConnectionAttached { person, connection, .. } => {
                 check(open.seats.contains(person), "connected without a seat")?;
                 check(!open.connections.values().any(|(owner, _)| owner == person), "two connections of one person")?;
+                check(!open.lost.values().any(|(owner, _)| owner == person), "the lost connection must expire first")?;
                 check(
                     open.connections.insert(connection.clone(), (person.clone(), at)).is_none(),
                     "a connection opened twice",
                 )?;
                 away.remove(person);
             }
-            Fact::ConnectionDetached { person, connection, last_seen, .. } => {
+            Fact::ConnectionDetached { person, connection, reason, last_seen } => {
                 let Some((owner, since)) = open.connections.remove(connection) else {
                     return Err(format!("a connection closed twice: {event:?}"));
                 };
                 check(owner == *person, "somebody else's connection")?;
                 check(since <= *last_seen && *last_seen <= at, "an interval that closes before it opens")?;
-                check(!open.tracks.values().any(|(_, on)| on == connection), "a track outlives its connection")?;
+                let may_return = window_ms > 0 && reason.can_be_resumed();
+                let has_tracks = open.tracks.values().any(|(_, on)| on == connection);
+                check(may_return || !has_tracks, "a track outlives its connection")?;
+                if may_return {
+                    open.lost.insert(connection.clone(), (person.clone(), since));
+                }
                 away.insert(person.clone(), (at, *last_seen));
+            }
+            Fact::ConnectionResumed { person, connection } => {
+                let lost = open.lost.remove(connection);
+                check(lost.as_ref().is_some_and(|(owner, _)| owner == person), "nothing to resume")?;
+                open.connections.extend(lost.map(|lost| (connection.clone(), lost)));
+                away.remove(person);
+            }
+            Fact::ConnectionExpired { person, connection } => {
+                let lost = open.lost.remove(connection);
+                check(lost.is_some_and(|(owner, _)| owner == *person), "nothing to expire")?;
+                check(!open.tracks.values().any(|(_, on)| on == connection), "a track outlives its connection")?;
+            }
+            Fact::ParticipantMoved { persons, .. } => {
+                check(!persons.is_empty(), "nobody moved")?;
+                check(persons.iter().all(|person| open.seats.contains(person)), "moved without a seat")?;
+                check(persons.is_sorted() && persons.windows(2).all(|two| two[0] != two[1]), "moved twice")?;
+            }
+            Fact::SubscriptionChosen { person, choices } => {
+                check(open.seats.contains(person), "no such seat")?;
+                check(!choices.is_empty(), "nothing chosen")?;
             }
             Fact::TrackPublished { publication } => {
                 let Publication { track, person, connection, muted, .. } = publication;

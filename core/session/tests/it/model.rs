@@ -18,6 +18,12 @@ pub struct Model {
 pub struct Seat {
     pub profile: Profile,
     pub place: Place,
+    /// The connection that can be resumed, and until when.
+    pub lost: Option<(ConnectionId, u64)>,
+    pub space: SpaceName,
+    /// What they said of whose tracks last.
+    pub choices: BTreeMap<(PersonId, Source), bool>,
+    pub muted: BTreeMap<Source, bool>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -97,7 +103,8 @@ impl Model {
             Place::Away { until } => Some(until),
             _ => None,
         });
-        grace.chain(self.ends_at()).min()
+        let windows = self.seats.values().filter_map(|seat| Some(seat.lost.as_ref()?.1));
+        grace.chain(windows).chain(self.ends_at()).min()
     }
 
     pub fn owner_of(&self, connection: &ConnectionId) -> Option<PersonId> {
@@ -118,19 +125,24 @@ impl Model {
         match command {
             Command::Start { .. } => Answer::Conflict,
             Command::Recover { .. } => {
+                let any_lost = self.seats.values().any(|seat| seat.lost.is_some());
+                self.gives_up(|_| true);
                 let here: Vec<ConnectionId> =
                     self.seats.keys().filter_map(|person| self.connection_of(person)).cloned().collect();
                 for connection in &here {
                     self.closes(connection, now + policy.presence_grace_ms, now);
                 }
-                if here.is_empty() { Answer::Nothing } else { Answer::Happens }
+                if here.is_empty() && !any_lost { Answer::Nothing } else { Answer::Happens }
             }
-            Command::Attach { person, profile, connection, .. } => {
+            Command::Attach { person, profile, connection, space, .. } => {
                 if not_mine(person) {
                     return Answer::Forbidden;
                 }
-                if self.owner_of(connection).is_some() {
+                if self.owner_of(connection).is_some() || self.lost_by(connection).is_some() {
                     return Answer::Conflict;
+                }
+                if space.as_ref().is_some_and(|space| !is_a_name(space)) {
+                    return Answer::Forbidden;
                 }
                 let kept = self.seats.get(person).filter(|seat| seat.place != Place::Gone);
                 let profile = kept.map_or(profile, |seat| &seat.profile).clone();
@@ -149,8 +161,49 @@ impl Model {
                     return Answer::Limit;
                 }
                 self.tracks.retain(|_, track| track.person != *person);
-                self.seats.insert(person.clone(), Seat { profile, place: Place::Here(connection.clone()) });
+                let before = self.seats.get(person);
+                let is_admitted = before.is_none_or(|seat| seat.place == Place::Gone);
+                let was_in = before.map(|seat| seat.space.clone());
+                let token_says = space.clone().filter(|_| is_admitted);
+                let seat = Seat {
+                    profile,
+                    place: Place::Here(connection.clone()),
+                    lost: None,
+                    space: token_says.or(was_in).unwrap_or_default(),
+                    choices: before.map(|seat| seat.choices.clone()).unwrap_or_default(),
+                    muted: before.map(|seat| seat.muted.clone()).unwrap_or_default(),
+                };
+                self.seats.insert(person.clone(), seat);
                 self.nobody_since = None;
+                Answer::Happens
+            }
+            Command::Resume { person, connection } => {
+                if not_mine(person) {
+                    return Answer::Forbidden;
+                }
+                let resumable = self.lost_by(connection).is_some_and(|(loser, until)| loser == *person && until > now);
+                match self.seats.get_mut(person).filter(|seat| seat.place != Place::Gone && resumable) {
+                    None => Answer::NotFound,
+                    Some(seat) => {
+                        seat.lost = None;
+                        seat.place = Place::Here(connection.clone());
+                        self.nobody_since = None;
+                        Answer::Happens
+                    }
+                }
+            }
+            Command::Detach { connection, reason, .. }
+                if policy.resume_window_ms > 0
+                    && matches!(reason, DetachReason::ConnectionLost | DetachReason::MediaFailed) =>
+            {
+                let Some(person) = self.owner_of(connection) else { return Answer::NotFound };
+                if not_mine(&person) {
+                    return Answer::Forbidden;
+                }
+                self.loses(connection, now + policy.presence_grace_ms, now);
+                if let Some(seat) = self.seats.get_mut(&person) {
+                    seat.lost = Some((connection.clone(), now + policy.resume_window_ms));
+                }
                 Answer::Happens
             }
             Command::Detach { connection, .. } | Command::Leave { connection } => {
@@ -180,6 +233,7 @@ impl Model {
                     return Answer::Limit;
                 }
                 let Publication { connection, source, muted, .. } = publication.clone();
+                self.remembers_mute(&owner, source, muted);
                 self.tracks.insert(publication.track.clone(), Track { person: owner, connection, source, muted });
                 Answer::Happens
             }
@@ -200,6 +254,8 @@ impl Model {
                     return Answer::Nothing;
                 }
                 known.muted = *muted;
+                let (person, source) = (known.person.clone(), known.source);
+                self.remembers_mute(&person, source, *muted);
                 Answer::Happens
             }
             Command::Update { person, profile } => {
@@ -222,6 +278,35 @@ impl Model {
                 self.tracks.retain(|_, track| track.person != *person || may_publish(profile, track.source));
                 Answer::Happens
             }
+            Command::Move { persons, space } => {
+                if actor.is_some() || persons.is_empty() || !is_a_name(space) {
+                    return Answer::Forbidden;
+                }
+                if persons.iter().any(|person| self.seats.get(person).is_none_or(|seat| seat.place == Place::Gone)) {
+                    return Answer::NotFound;
+                }
+                let mut answer = Answer::Nothing;
+                for person in persons {
+                    if let Some(seat) = self.seats.get_mut(person).filter(|seat| seat.space != *space) {
+                        seat.space = space.clone();
+                        answer = Answer::Happens;
+                    }
+                }
+                answer
+            }
+            Command::Choose { person, choices } => {
+                if not_mine(person) {
+                    return Answer::Forbidden;
+                }
+                let Some(seat) = self.seats.get_mut(person).filter(|seat| seat.place != Place::Gone) else {
+                    return Answer::NotFound;
+                };
+                let before = seat.choices.clone();
+                for choice in choices {
+                    seat.choices.insert((choice.of.clone(), choice.source), choice.wanted);
+                }
+                if seat.choices == before { Answer::Nothing } else { Answer::Happens }
+            }
             Command::Remove { person } => {
                 if actor.is_some() {
                     return Answer::Forbidden;
@@ -229,6 +314,7 @@ impl Model {
                 match self.seats.get(person).map(|seat| seat.place.clone()) {
                     None | Some(Place::Gone) => Answer::NotFound,
                     Some(place) => {
+                        self.gives_up(|other| other == person);
                         if let Place::Here(connection) = place {
                             self.closes(&connection, now, now);
                         }
@@ -244,6 +330,19 @@ impl Model {
                     return self.ends();
                 }
                 let mut answer = Answer::Nothing;
+                let too_late: Vec<PersonId> = self
+                    .seats
+                    .iter()
+                    .filter(|(_, seat)| {
+                        let offline = matches!(seat.place, Place::Away { until } if until <= now);
+                        seat.lost.as_ref().is_some_and(|(_, until)| *until <= now || offline)
+                    })
+                    .map(|(person, _)| person.clone())
+                    .collect();
+                if !too_late.is_empty() {
+                    answer = Answer::Happens;
+                    self.gives_up(|person| too_late.contains(person));
+                }
                 for seat in self.seats.values_mut() {
                     if matches!(seat.place, Place::Away { until } if until <= now) {
                         seat.place = Place::Offline;
@@ -260,8 +359,33 @@ impl Model {
         Some(since + if self.seats.is_empty() { policy.empty_timeout_ms } else { policy.departure_timeout_ms })
     }
 
+    pub fn lost_by(&self, connection: &ConnectionId) -> Option<(PersonId, u64)> {
+        self.seats.iter().find_map(|(person, seat)| {
+            seat.lost.as_ref().filter(|(lost, _)| lost == connection).map(|(_, until)| (person.clone(), *until))
+        })
+    }
+
+    /// The lost connections of these people, and what they still showed, are gone.
+    fn gives_up(&mut self, of: impl Fn(&PersonId) -> bool) {
+        for (person, seat) in self.seats.iter_mut().filter(|(person, _)| of(person)) {
+            if seat.lost.take().is_some() {
+                self.tracks.retain(|_, track| track.person != *person);
+            }
+        }
+    }
+
+    fn remembers_mute(&mut self, person: &PersonId, source: Source, muted: bool) {
+        if let Some(seat) = self.seats.get_mut(person) {
+            seat.muted.insert(source, muted);
+        }
+    }
+
     fn closes(&mut self, connection: &ConnectionId, until: u64, now: u64) {
         self.tracks.retain(|_, track| track.connection != *connection);
+        self.loses(connection, until, now);
+    }
+
+    fn loses(&mut self, connection: &ConnectionId, until: u64, now: u64) {
         if let Some(person) = self.owner_of(connection) {
             self.moves(&person, Place::Away { until });
         }
@@ -278,11 +402,18 @@ impl Model {
 
     fn ends(&mut self) -> Answer {
         self.tracks.clear();
-        self.seats.values_mut().for_each(|seat| seat.place = Place::Gone);
+        for seat in self.seats.values_mut() {
+            seat.place = Place::Gone;
+            seat.lost = None;
+        }
         self.nobody_since = None;
         self.ended = true;
         Answer::Happens
     }
+}
+
+fn is_a_name(space: &SpaceName) -> bool {
+    (1..=128).contains(&space.0.chars().count()) && !space.0.contains(|c: char| c.is_control() || c == '/')
 }
 
 fn may_publish(profile: &Profile, source: Source) -> bool {

@@ -124,6 +124,7 @@ impl Run {
         self.log.truncate(self.log.len().saturating_sub(lost).max(1));
         self.state = fold(&self.log);
         let open = self.reads()?;
+        let lost: BTreeSet<&PersonId> = open.lost.values().map(|(person, _)| person).collect();
         let heartbeat = UnixMs(self.state.at.0 + heartbeat_ms.min(stopped_ms));
         self.now = self.state.at.0 + stopped_ms;
         let answer = self.issues(&Command::Recover { last_seen: heartbeat }, None);
@@ -132,16 +133,18 @@ impl Run {
             return Ok(());
         }
         let facts = answer.expect("a session that has not ended recovers");
-        prop_assert_eq!(facts.is_empty(), open.connections.is_empty());
+        prop_assert_eq!(facts.is_empty(), open.connections.is_empty() && open.lost.is_empty());
         let closes_at_heartbeat = facts.iter().all(|fact| match fact {
-            Fact::SessionRecovered { last_seen }
-            | Fact::ConnectionDetached { last_seen, .. }
-            | Fact::TrackUnpublished { last_seen, .. } => *last_seen == heartbeat,
+            Fact::SessionRecovered { last_seen } | Fact::ConnectionDetached { last_seen, .. } => {
+                *last_seen == heartbeat
+            }
+            Fact::TrackUnpublished { person, last_seen, .. } => *last_seen == heartbeat || lost.contains(person),
+            Fact::ConnectionExpired { person, .. } => lost.contains(person),
             _ => false,
         });
         prop_assert!(closes_at_heartbeat, "{facts:?}");
         let now_open = self.reads()?;
-        prop_assert!(now_open.connections.is_empty() && now_open.tracks.is_empty());
+        prop_assert!(now_open.connections.is_empty() && now_open.lost.is_empty() && now_open.tracks.is_empty());
         prop_assert_eq!(now_open.seats, open.seats, "nobody loses their seat by a crash");
         Ok(())
     }
@@ -214,6 +217,15 @@ impl Run {
                 _ => false,
             };
             prop_assert!(alike, "{person}: {:?} is not {:?}", known, seat.place);
+            let lost = known.lost.as_ref().map(|lost| (lost.id.clone(), lost.deadline.0));
+            prop_assert_eq!(&lost, &seat.lost, "{}", person);
+            prop_assert_eq!(&known.space, &seat.space, "{}", person);
+            prop_assert_eq!(&known.muted, &seat.muted, "{}", person);
+            let choices = known
+                .choices
+                .iter()
+                .flat_map(|(of, by_source)| by_source.iter().map(|(source, wanted)| ((of.clone(), *source), *wanted)));
+            prop_assert!(choices.eq(seat.choices.clone()), "{person} chose {:?}", seat.choices);
         }
         prop_assert_eq!(state.poll_timeout().map(|(due, _)| due.0), model.next_deadline(), "no timer is overslept");
         prop_assert!(state.tracks.keys().eq(model.tracks.keys()));
@@ -237,7 +249,7 @@ impl Run {
     }
 
     fn reads(&self) -> Result<Open, TestCaseError> {
-        log::read(&self.log, self.policy.presence_grace_ms).map_err(TestCaseError::fail)
+        log::read(&self.log, self.policy.presence_grace_ms, self.policy.resume_window_ms).map_err(TestCaseError::fail)
     }
 
     /// Turns "my own connection" into the name that it has at the moment.
@@ -245,7 +257,8 @@ impl Run {
         self.now = self.now.saturating_add_signed(step.elapsed_ms);
         let own = |person: &PersonId| {
             let known = self.state.participants.get(person)?;
-            known.connections.keys().next().cloned()
+            let lost = known.lost.as_ref().map(|lost| &lost.id);
+            known.connections.keys().next().or(lost).cloned()
         };
         let connection = match &step.on {
             On::OwnConnection => own(&step.person).unwrap_or_else(|| "PA_none".into()),
@@ -254,9 +267,14 @@ impl Run {
         let person = step.person.clone();
         let last_seen = UnixMs(self.now.saturating_add_signed(step.seen_ms));
         let command = match step.what {
-            What::Attach { profile, connection } => {
-                Command::Attach { person, profile, connection, client: Client::default() }
+            What::Attach { profile, connection, space } => {
+                Command::Attach { person, profile, connection, client: Client::default(), space }
             }
+            What::Resume => Command::Resume { person, connection },
+            What::Move { others, space } => {
+                Command::Move { persons: others.into_iter().chain([person]).collect(), space }
+            }
+            What::Choose(choices) => Command::Choose { person, choices },
             What::Detach(reason) => Command::Detach { connection, reason, last_seen },
             What::Leave => Command::Leave { connection },
             What::Publish { track, source, muted } => {
@@ -302,6 +320,9 @@ fn opened_in(state: &State) -> Open {
         if known.presence != Presence::Left {
             open.seats.insert(person.clone());
         }
+        if let Some(lost) = &known.lost {
+            open.lost.insert(lost.id.clone(), (person.clone(), lost.connection.since));
+        }
         for (connection, opened) in &known.connections {
             open.connections.insert(connection.clone(), (person.clone(), opened.since));
         }
@@ -337,7 +358,10 @@ enum On {
 
 #[derive(Clone, Debug)]
 enum What {
-    Attach { profile: Profile, connection: ConnectionId },
+    Attach { profile: Profile, connection: ConnectionId, space: Option<SpaceName> },
+    Resume,
+    Move { others: Vec<PersonId>, space: SpaceName },
+    Choose(Vec<TrackChoice>),
     Detach(DetachReason),
     Leave,
     Publish { track: TrackId, source: Source, muted: bool },
@@ -353,14 +377,23 @@ enum What {
 }
 
 fn policies() -> impl Strategy<Value = Policy> {
-    (0..4u32, 0..2_000u64, 0..2_000u64, 0..4_000u64, 0..4u32).prop_map(
-        |(max_participants, presence_grace_ms, empty_timeout_ms, departure_timeout_ms, max_tracks_per_connection)| {
+    let window_ms = prop_oneof![1 => Just(0u64), 3 => 0..3_000u64];
+    (0..4u32, 0..2_000u64, 0..2_000u64, 0..4_000u64, 0..4u32, window_ms).prop_map(
+        |(
+            max_participants,
+            presence_grace_ms,
+            empty_timeout_ms,
+            departure_timeout_ms,
+            max_tracks_per_connection,
+            resume_window_ms,
+        )| {
             Policy {
                 max_participants,
                 presence_grace_ms,
                 empty_timeout_ms,
                 departure_timeout_ms,
                 max_tracks_per_connection,
+                resume_window_ms,
             }
         },
     )
@@ -393,8 +426,14 @@ enum Actor {
 fn whats() -> impl Strategy<Value = What> {
     use DetachReason::*;
     prop_oneof![
-        8 => (profiles(), connections()).prop_map(|(profile, connection)| What::Attach { profile, connection }),
-        4 => select(vec![ConnectionLost, MediaFailed]).prop_map(What::Detach),
+        8 => (profiles(), connections(), proptest::option::of(spaces()))
+            .prop_map(|(profile, connection, space)| What::Attach { profile, connection, space }),
+        5 => select(vec![ConnectionLost, MediaFailed, NeverConnected, StateMismatch]).prop_map(What::Detach),
+        4 => Just(What::Resume),
+        2 => (vec(people(), 0..3), spaces()).prop_map(|(others, space)| What::Move { others, space }),
+        2 => vec((people(), sources(), any::<bool>()), 0..4).prop_map(|choices| What::Choose(
+            choices.into_iter().map(|(of, source, wanted)| TrackChoice { of, source, wanted }).collect()
+        )),
         2 => Just(What::Leave),
         8 => (tracks(), sources(), any::<bool>()).prop_map(|(track, source, muted)| What::Publish { track, source, muted }),
         3 => tracks().prop_map(|track| What::Unpublish { track }),
@@ -423,6 +462,10 @@ fn profiles() -> impl Strategy<Value = Profile> {
         profile.permission.hidden = hidden;
         profile
     })
+}
+
+fn spaces() -> impl Strategy<Value = SpaceName> {
+    select(vec!["main", "group 1", "group 2", "", "a/b"]).prop_map(SpaceName::from)
 }
 
 fn people() -> impl Strategy<Value = PersonId> {

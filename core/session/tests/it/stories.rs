@@ -367,3 +367,145 @@ fn an_event_reads_as_the_interface_documents_it() {
         })
     );
 }
+
+#[test]
+fn a_learner_who_resumes_in_time_goes_on_with_the_same_connection_and_tracks() {
+    let mut class = Class::starts_with(patient());
+    class.arrives("ann", "PA_1");
+    class.publishes("ann", "PA_1", "TR_1", Source::Microphone);
+
+    assert_eq!(kinds(&class.loses_network("PA_1", class.now)), ["connection.detached"], "her track stays");
+    assert!(matches!(class.presence("ann"), Presence::Reconnecting { .. }));
+    assert_eq!(class.state.poll_timeout(), Some((class.now.plus(WINDOW_MS), "resume window")));
+    class.wait(WINDOW_MS - 1);
+
+    assert_eq!(kinds(&class.resumes("ann", "PA_1")), ["connection.resumed"]);
+    assert_eq!(class.presence("ann"), Presence::Online);
+    assert_eq!(class.state.tracks[&"TR_1".into()].connection, "PA_1".into());
+    class.wait(WINDOW_MS);
+    assert!(class.state.tracks.contains_key(&"TR_1".into()), "the window was for the loss, which is over");
+}
+
+#[test]
+fn after_the_window_a_lost_connection_is_gone_and_its_tracks_end_where_it_was_last_seen() {
+    let mut class = Class::starts_with(patient());
+    class.arrives("ann", "PA_1");
+    class.publishes("ann", "PA_1", "TR_1", Source::Microphone);
+    let last_seen = class.now;
+    class.now = class.now.plus(5_000);
+    class.loses_network("PA_1", last_seen);
+    let from = class.log.len();
+
+    class.wait(WINDOW_MS);
+
+    assert_eq!(kinds(&class.log[from..]), ["track.unpublished", "connection.expired"]);
+    let Fact::TrackUnpublished { last_seen: closed, .. } = class.log[from].fact else { panic!("a track ends first") };
+    assert_eq!(closed, last_seen);
+    let late = class.does(Command::Resume { person: "ann".into(), connection: "PA_1".into() });
+    assert!(matches!(late, Err(Reject::NotFound(_))));
+    assert!(matches!(class.presence("ann"), Presence::Reconnecting { .. }), "her seat still waits");
+}
+
+#[test]
+fn a_new_connection_takes_the_place_of_a_lost_one() {
+    let mut class = Class::starts_with(patient());
+    class.arrives("ann", "PA_1");
+    class.publishes("ann", "PA_1", "TR_1", Source::Microphone);
+    class.loses_network("PA_1", class.now);
+
+    let events = class.arrives("ann", "PA_2");
+
+    assert_eq!(kinds(&events), ["track.unpublished", "connection.expired", "connection.attached"]);
+    assert!(class.does(Command::Resume { person: "ann".into(), connection: "PA_1".into() }).is_err());
+}
+
+#[test]
+fn nobody_resumes_somebody_elses_connection_or_one_that_ended_otherwise() {
+    let mut class = Class::starts_with(patient());
+    class.arrives("ann", "PA_1");
+    class.arrives("bob", "PA_2");
+    class.loses_network("PA_1", class.now);
+    let theft = Command::Resume { person: "bob".into(), connection: "PA_1".into() };
+    assert!(matches!(class.does_as(Some("bob".into()), theft), Err(Reject::NotFound(_))));
+    let forged = Command::Resume { person: "ann".into(), connection: "PA_1".into() };
+    assert!(matches!(class.does_as(Some("bob".into()), forged), Err(Reject::Forbidden(_))));
+
+    class.publishes("bob", "PA_2", "TR_2", Source::Camera);
+    let reason = DetachReason::StateMismatch;
+    let events = class.must(Command::Detach { connection: "PA_2".into(), reason, last_seen: class.now });
+    assert_eq!(kinds(&events), ["track.unpublished", "connection.detached"]);
+    assert!(class.does(Command::Resume { person: "bob".into(), connection: "PA_2".into() }).is_err());
+}
+
+#[test]
+fn people_move_together_and_stay_where_they_are_through_anything() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    class.arrives("bob", "PA_2");
+    class.arrives("cem", "PA_3");
+    assert_eq!(class.space("ann"), "main");
+
+    let events = class.moves(&["cem", "ann", "cem"], "group 1");
+    assert_eq!(kinds(&events), ["participant.moved"], "one event for all of them");
+    assert!(class.moves(&["ann"], "group 1").is_empty(), "who is there already does not move");
+
+    class.loses_network("PA_1", class.now);
+    class.wait(GRACE_MS);
+    let mut token = attach("ann", profile("ann"), "PA_4");
+    if let Command::Attach { space, .. } = &mut token {
+        *space = Some("main".into());
+    }
+    class.must(token);
+    assert_eq!(class.space("ann"), "group 1", "an old token does not bring her back to the main room");
+    class.moves(&["bob"], "group 2");
+    class.leaves("PA_2");
+    class.arrives("bob", "PA_5");
+    assert_eq!(class.space("bob"), "group 2");
+    assert!(class.does(Command::Move { persons: vec!["zoe".into(), "ann".into()], space: "main".into() }).is_err());
+    assert_eq!(class.space("ann"), "group 1", "all of them or nobody");
+}
+
+#[test]
+fn nobody_places_themselves_or_others() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    let by_herself = Command::Move { persons: vec!["ann".into()], space: "group 1".into() };
+    assert!(matches!(class.does_as(Some("ann".into()), by_herself), Err(Reject::Forbidden(_))));
+    for wrong in ["", "a/b", "line\nbreak", &"x".repeat(129)] {
+        let command = Command::Move { persons: vec!["ann".into()], space: wrong.into() };
+        assert!(matches!(class.does(command), Err(Reject::Invalid(_))), "{wrong:?}");
+    }
+    class.moves(&["ann"], &"ü".repeat(128));
+}
+
+#[test]
+fn a_token_places_a_newcomer() {
+    let mut class = Class::starts();
+    let mut token = attach("ann", profile("ann"), "PA_1");
+    if let Command::Attach { space, .. } = &mut token {
+        *space = Some("group 1".into());
+    }
+    class.must(token);
+    assert_eq!(class.space("ann"), "group 1");
+}
+
+#[test]
+fn choices_of_tracks_and_mutes_are_kept_for_the_return() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    class.publishes("ann", "PA_1", "TR_1", Source::Microphone);
+    class.must(Command::SetMuted { track: "TR_1".into(), muted: true });
+    let not_his_screen = TrackChoice { of: "bob".into(), source: Source::ScreenShare, wanted: false };
+    let choose = |choices: Vec<TrackChoice>| Command::Choose { person: "ann".into(), choices };
+    let events = class.must(choose(vec![not_his_screen.clone(), not_his_screen.clone()]));
+    assert_eq!(kinds(&events), ["subscription.chosen"]);
+    assert!(class.must(choose(vec![not_his_screen])).is_empty(), "nothing new");
+    class.leaves("PA_1");
+    class.arrives("ann", "PA_2");
+    let ann = &class.state.participants[&"ann".into()];
+    assert_eq!(ann.muted[&Source::Microphone], true);
+    assert_eq!(ann.choices[&"bob".into()][&Source::ScreenShare], false);
+
+    let flood = (0..5_000).map(|n| TrackChoice { of: format!("p{n}").into(), source: Source::Camera, wanted: true });
+    assert!(matches!(class.does(choose(flood.collect())), Err(Reject::Limit(_))));
+}
