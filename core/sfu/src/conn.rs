@@ -6,7 +6,7 @@ use crate::api::{ConnKey, GroupKey, Kind, Lane, Target, TrackKey, TrackSpec, Wis
 use crate::demux::PeerId;
 use crate::forwarder::Forwarder;
 use crate::peer::{Addresses, Certificate, Line, Mid, NewLine, Peer, Pending, Transport};
-use crate::sdp::{OpusShape, Renamed, Shape, rename_tracks};
+use crate::sdp::{LineNames, OpusShape, Shape, name_lines};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 const EXACT_MATCH_WITHIN: Duration = Duration::from_millis(300);
 /// Addresses remembered per peer; a client that roams further forgets its first.
 const ADDRESSES_MAX: usize = 16;
+/// Lines of a kind beyond the most that were ever wanted at once. They let a track that returns begin on another line than the one it
+/// left, and let new tracks begin while lines that ended are still being silenced.
+const SPARE_LINES: usize = 8;
 /// Reliable data that may wait for one receiver.
 const BACKLOG_MAX_BYTES: usize = 1024 * 1024;
 /// Reliable data handed to one receiver's channel at a time, so that a file never stands before a voice.
@@ -89,8 +92,16 @@ pub(crate) struct Negotiation {
     ended_early: Vec<FreeLine>,
     /// Silent lines, to be used again: m-lines can not be taken back, and each costs.
     free: Vec<FreeLine>,
-    /// Lines that were used again, with the names of what they carry now.
-    renamed: BTreeMap<Mid, Renamed>,
+    audio: LineCount,
+    video: LineCount,
+}
+
+/// How many lines of one kind there are. They are never fewer.
+#[derive(Debug, Default)]
+struct LineCount {
+    lines: usize,
+    /// The most that were wanted at once.
+    most_wanted: usize,
 }
 
 /// A line without a subscription. Its forwarder stays with it: the stream that the client has seen there must continue.
@@ -98,7 +109,18 @@ pub(crate) struct Negotiation {
 struct FreeLine {
     mid: Mid,
     kind: Kind,
+    /// What it carried last.
+    last: TrackKey,
     forwarder: Forwarder,
+}
+
+/// Where a track that has no line goes.
+enum Place {
+    /// The free line at this index.
+    Free(usize),
+    New,
+    /// Lines are being silenced: one of them will do, with the next offer.
+    Later,
 }
 
 #[derive(Debug)]
@@ -150,8 +172,8 @@ impl Subscription {
         }
     }
 
-    fn names(&self, mid: Mid) -> Renamed {
-        Renamed { mid: mid.to_string(), stream_id: self.stream_id.clone(), track_id: self.track_id.clone() }
+    fn names(&self) -> LineNames {
+        LineNames { stream_id: self.stream_id.clone(), track_id: self.track_id.clone() }
     }
 }
 
@@ -276,7 +298,7 @@ impl Conn {
         let Some(mut subscription) = self.subscriptions.remove(&track) else { return false };
         let Some(mid) = subscription.offered else { return true };
         subscription.forwarder.aim(None);
-        let line = FreeLine { mid, kind: subscription.kind, forwarder: subscription.forwarder };
+        let line = FreeLine { mid, kind: subscription.kind, last: track, forwarder: subscription.forwarder };
         match subscription.live {
             Some(_) => self.negotiation.ended.push(line),
             None => self.negotiation.ended_early.push(line),
@@ -303,17 +325,23 @@ impl Conn {
         let mut reused = Vec::new();
         let mut added = Vec::new();
         let mut lines = Vec::new();
+        for kind in [Kind::Audio, Kind::Video] {
+            let held = self.subscriptions.values().filter(|held| held.kind == kind && held.offered.is_some()).count();
+            let new = wanted.iter().filter(|track| self.subscriptions[*track].kind == kind).count();
+            let count = negotiation.count(kind);
+            count.most_wanted = count.most_wanted.max(held + new);
+        }
         for track in wanted {
             let Some(subscription) = self.subscriptions.get_mut(&track) else { continue };
-            match negotiation.free.iter().position(|line| line.kind == subscription.kind) {
-                Some(at) => {
+            match negotiation.place(track, subscription.kind) {
+                Place::Free(at) => {
                     let line = negotiation.free.swap_remove(at);
                     subscription.forwarder = line.forwarder;
                     subscription.offered = Some(line.mid);
-                    negotiation.renamed.insert(line.mid, subscription.names(line.mid));
                     reused.push(line.mid);
                 }
-                None => {
+                Place::New => {
+                    negotiation.count(subscription.kind).lines += 1;
                     added.push(track);
                     lines.push(NewLine {
                         kind: subscription.kind,
@@ -321,6 +349,7 @@ impl Conn {
                         track_id: subscription.track_id.clone(),
                     });
                 }
+                Place::Later => {}
             }
         }
         let silenced = std::mem::take(&mut negotiation.ended);
@@ -328,7 +357,12 @@ impl Conn {
         let with_channels = !negotiation.channels_offered;
         negotiation.channels_offered = true;
         let restart_ice = std::mem::take(&mut negotiation.restart_ice);
-        let (sdp, pending, mids) = self.subscriber.peer.offer(with_channels, restart_ice, &silence, &reused, &lines)?;
+        let offered = self.subscriber.peer.offer(with_channels, restart_ice, &silence, &reused, &lines);
+        let Some((sdp, pending, mids)) = offered else {
+            // The client had silenced them itself.
+            negotiation.free.extend(silenced);
+            return None;
+        };
         for (track, mid) in added.iter().zip(&mids) {
             if let Some(subscription) = self.subscriptions.get_mut(track) {
                 subscription.offered = Some(*mid);
@@ -338,13 +372,10 @@ impl Conn {
         let offer_id = negotiation.last_offer_id;
         let begun = reused.into_iter().chain(mids).collect();
         negotiation.outstanding = Some(Outstanding { offer_id, pending, begun, silenced, since: now });
-        let renamed: Vec<Renamed> = negotiation.renamed.values().cloned().collect();
-        let mids = self
-            .subscriptions
-            .iter()
-            .filter_map(|(track, subscription)| Some((subscription.offered?.to_string(), *track)))
-            .collect();
-        Some(Offer { offer_id, sdp: rename_tracks(&sdp, &renamed), mids })
+        let carried = || self.subscriptions.iter().filter_map(|(track, held)| Some((held.offered?, *track, held)));
+        let names = carried().map(|(mid, _, held)| (mid.to_string(), held.names())).collect();
+        let mids = carried().map(|(mid, track, _)| (mid.to_string(), track)).collect();
+        Some(Offer { offer_id, sdp: name_lines(&sdp, &names), mids })
     }
 
     /// The client's answer. Returns the tracks that can flow from now on; `None` if the answer is for an older offer.
@@ -412,6 +443,32 @@ impl Conn {
     /// Whether messages wait for the channel.
     pub(crate) fn has_backlog(&self) -> bool {
         !self.backlog.is_empty()
+    }
+}
+
+impl Negotiation {
+    fn count(&mut self, kind: Kind) -> &mut LineCount {
+        match kind {
+            Kind::Audio => &mut self.audio,
+            Kind::Video => &mut self.video,
+        }
+    }
+
+    /// Some clients tell of a track only on a line that carried another one before, so that a track does not return to the line that it
+    /// left as long as there may be another.
+    fn place(&mut self, track: TrackKey, kind: Kind) -> Place {
+        let free = |own: bool| self.free.iter().position(|line| line.kind == kind && (line.last == track) == own);
+        let (other, own) = (free(false), free(true));
+        let silencing = self.ended.iter().any(|line| line.kind == kind);
+        let count = self.count(kind);
+        let may_add = count.lines < count.most_wanted + SPARE_LINES;
+        match (other, own) {
+            (Some(at), _) => Place::Free(at),
+            _ if may_add => Place::New,
+            (None, Some(at)) => Place::Free(at),
+            (None, None) if silencing => Place::Later,
+            (None, None) => Place::New,
+        }
     }
 }
 

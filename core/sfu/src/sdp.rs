@@ -1,5 +1,9 @@
 //! The few changes to session descriptions that the WebRTC library leaves to us: which codec a publisher's answer puts first,
-//! and the Opus parameters that ask the publisher for stereo, discontinuous transmission and in-band correction.
+//! and the Opus parameters that ask the publisher for stereo, discontinuous transmission and in-band correction;
+//! in our offers, whose tracks the lines carry.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// What an answer should ask of one m-line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,40 +42,50 @@ pub(crate) fn shape_answer(sdp: &str, shapes: &[Shape]) -> String {
     shaped
 }
 
-/// A line that carries another track than when it was made: its mid, and what `a=msid` says now.
+/// What `a=msid` says on a line.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Renamed {
-    pub mid: String,
+pub(crate) struct LineNames {
     pub stream_id: String,
     pub track_id: String,
 }
 
-/// Writes the present names of tracks into an offer of ours.
-pub(crate) fn rename_tracks(sdp: &str, renamed: &[Renamed]) -> String {
-    if renamed.is_empty() {
-        return sdp.to_owned();
+/// Writes into an offer of ours, by mid, the names of what each line carries. A line may have carried another track before, and the library
+/// keeps the names of the first; a silent line has no names and no sources at all, since a name must not be in an offer twice.
+pub(crate) fn name_lines(sdp: &str, names: &BTreeMap<String, LineNames>) -> String {
+    let mut named = String::with_capacity(sdp.len());
+    for section in sections(sdp) {
+        let lines = section.split_inclusive("\r\n");
+        let carried = mids(section).first().and_then(|mid| names.get(*mid));
+        if section.contains("\r\na=inactive\r\n") {
+            named.extend(lines.filter(|line| !names_a_source(line)));
+        } else if let Some(carried) = carried {
+            named.extend(lines.map(|line| name_line(line, carried)));
+        } else {
+            // Which streams there are is said line by line.
+            let say_all =
+                |line| if str::starts_with(line, "a=msid-semantic:") { "a=msid-semantic: WMS *\r\n" } else { line };
+            named.extend(lines.map(say_all));
+        }
     }
-    sections(sdp)
-        .into_iter()
-        .map(|section| match renamed.iter().find(|line| mids(section).first() == Some(&line.mid.as_str())) {
-            Some(line) => section.split_inclusive("\r\n").map(|text| rename_in_line(text, line)).collect(),
-            None => section.to_owned(),
-        })
-        .collect()
+    named
 }
 
-fn rename_in_line(text: &str, line: &Renamed) -> String {
-    let prefix = if text.starts_with("a=msid:") {
+fn name_line<'a>(line: &'a str, names: &LineNames) -> Cow<'a, str> {
+    let prefix = if line.starts_with("a=msid:") {
         Some("a=msid:")
-    } else if text.starts_with("a=ssrc:") {
-        text.find(" msid:").map(|at| &text[..at + " msid:".len()])
+    } else if line.starts_with("a=ssrc:") {
+        line.find(" msid:").map(|at| &line[..at + " msid:".len()])
     } else {
         None
     };
     match prefix {
-        Some(prefix) => format!("{prefix}{} {}\r\n", line.stream_id, line.track_id),
-        None => text.to_owned(),
+        Some(prefix) => Cow::Owned(format!("{prefix}{} {}\r\n", names.stream_id, names.track_id)),
+        None => Cow::Borrowed(line),
     }
+}
+
+fn names_a_source(line: &str) -> bool {
+    line.starts_with("a=msid:") || line.starts_with("a=ssrc")
 }
 
 fn shape_section(section: &str, shape: &Shape) -> String {
@@ -79,7 +93,7 @@ fn shape_section(section: &str, shape: &Shape) -> String {
     let opus = payload_types(section, "opus");
     section
         .split_inclusive("\r\n")
-        .filter(|line| !shape.unused || !(line.starts_with("a=msid:") || line.starts_with("a=ssrc")))
+        .filter(|line| !shape.unused || !names_a_source(line))
         .map(|line| {
             if shape.unused && line == "a=sendonly\r\n" {
                 return "a=inactive\r\n".to_owned();
@@ -177,17 +191,20 @@ a=fmtp:97 apt=96\r\na=rtpmap:108 H264/90000\r\na=rtpmap:109 rtx/90000\r\na=fmtp:
     }
 
     #[test]
-    fn a_line_used_again_carries_its_new_track() {
-        let offer = "v=0\r\nm=video 9 X 96\r\na=mid:1\r\na=msid:PA_1|TR_1 TR_1\r\na=ssrc:7 cname:x\r\na=ssrc:7 msid:PA_1|TR_1 TR_1\r\n\
-m=video 9 X 96\r\na=mid:2\r\na=msid:PA_1|TR_9 TR_9\r\n";
-        let line = Renamed { mid: "1".into(), stream_id: "PA_2|TR_2".into(), track_id: "TR_2".into() };
-        let renamed = rename_tracks(offer, &[line]);
-        assert!(
-            renamed.contains("a=msid:PA_2|TR_2 TR_2\r\na=ssrc:7 cname:x\r\na=ssrc:7 msid:PA_2|TR_2 TR_2\r\n"),
-            "{renamed}"
+    fn a_line_used_again_carries_its_new_track_and_a_silent_one_nothing() {
+        let offer = "v=0\r\na=msid-semantic: WMS PA_1|TR_1\r\n\
+m=video 9 X 96\r\na=mid:1\r\na=sendonly\r\na=msid:PA_1|TR_1 TR_1\r\na=ssrc:7 cname:x\r\na=ssrc:7 msid:PA_1|TR_1 TR_1\r\n\
+m=video 9 X 96\r\na=mid:2\r\na=sendonly\r\na=msid:PA_1|TR_9 TR_9\r\n\
+m=video 9 X 96\r\na=mid:3\r\na=inactive\r\na=msid:PA_1|TR_2 TR_2\r\na=ssrc:8 msid:PA_1|TR_2 TR_2\r\na=ssrc-group:FID 8 9\r\n";
+        let names = |track: &str| LineNames { stream_id: format!("PA_2|{track}"), track_id: track.into() };
+        let carried = BTreeMap::from([("1".to_owned(), names("TR_2")), ("2".to_owned(), names("TR_9"))]);
+        assert_eq!(
+            name_lines(offer, &carried),
+            "v=0\r\na=msid-semantic: WMS *\r\n\
+m=video 9 X 96\r\na=mid:1\r\na=sendonly\r\na=msid:PA_2|TR_2 TR_2\r\na=ssrc:7 cname:x\r\na=ssrc:7 msid:PA_2|TR_2 TR_2\r\n\
+m=video 9 X 96\r\na=mid:2\r\na=sendonly\r\na=msid:PA_2|TR_9 TR_9\r\n\
+m=video 9 X 96\r\na=mid:3\r\na=inactive\r\n"
         );
-        assert!(!renamed.contains("TR_1"));
-        assert!(renamed.contains("a=msid:PA_1|TR_9 TR_9"));
     }
 
     #[test]

@@ -41,6 +41,26 @@ pub struct Got {
     pub bytes: usize,
 }
 
+/// An offer for a subscriber peer, as a client reads it.
+#[derive(Debug)]
+pub struct SubscriberOffer {
+    /// Its lines for media.
+    pub lines: Vec<OfferedLine>,
+    /// What it is said to carry, by mid.
+    pub tracks: BTreeMap<String, TrackKey>,
+}
+
+#[derive(Debug)]
+pub struct OfferedLine {
+    pub kind: Kind,
+    pub mid: String,
+    /// `sendonly`, `inactive`.
+    pub direction: &'static str,
+    /// Every `msid` that it names, of the line and of its sources.
+    pub msids: Vec<String>,
+    pub sdp: String,
+}
+
 pub struct Class {
     pub shard: Shard,
     pub events: Vec<Event>,
@@ -69,6 +89,7 @@ struct Person {
     /// By subscribed m-line.
     tracks: BTreeMap<String, TrackKey>,
     got: BTreeMap<TrackKey, Vec<Got>>,
+    got_by_line: BTreeMap<String, Vec<Got>>,
     labels: BTreeMap<usize, String>,
     heard: Vec<(String, Vec<u8>)>,
 }
@@ -147,6 +168,7 @@ impl Class {
             sends: vec![],
             tracks: BTreeMap::new(),
             got: BTreeMap::new(),
+            got_by_line: BTreeMap::new(),
             labels: BTreeMap::new(),
             heard: vec![],
         };
@@ -382,6 +404,27 @@ impl Class {
         offers.unwrap_or(0)
     }
 
+    /// All offers that somebody's subscriber connection has had, oldest first.
+    pub fn offers_to(&self, who: ConnKey) -> Vec<SubscriberOffer> {
+        let offers = self.events.iter().filter_map(|event| match event {
+            Event::SubscriberOffer { conn, sdp, mids, .. } if *conn == who => {
+                Some(SubscriberOffer { lines: lines_of(sdp), tracks: mids.iter().cloned().collect() })
+            }
+            _ => None,
+        });
+        offers.collect()
+    }
+
+    /// What came on each line, whatever tracks it carried one after the other: one stream that goes on.
+    pub fn asserts_lines_go_on(&self, who: ConnKey) {
+        for (line, got) in &self.people[&who].got_by_line {
+            for pair in got.windows(2) {
+                assert!(pair[1].seq > pair[0].seq && pair[1].seq < pair[0].seq + 50, "line {line}: {pair:?}");
+                assert!(pair[1].ts.wrapping_sub(pair[0].ts) < 90_000 * 60, "line {line}: {pair:?}");
+            }
+        }
+    }
+
     fn commands(&mut self, commands: impl IntoIterator<Item = Command>) {
         for command in commands {
             self.shard.handle_command(self.now, command);
@@ -484,6 +527,7 @@ impl Class {
                             let bytes = packet.payload.len();
                             let got = Got { seq: *packet.seq_no, ts: packet.header.timestamp, layer, late, bytes };
                             person.got.entry(*track).or_default().push(got);
+                            person.got_by_line.entry(stream.to_string()).or_default().push(got);
                         }
                     }
                     Output::Event(RtcEvent::KeyframeRequest(request)) if !is_subscriber => {
@@ -588,6 +632,30 @@ impl Sends {
             rtc.handle_input(Input::Timeout(now)).expect("a timeout");
         }
     }
+}
+
+fn lines_of(sdp: &str) -> Vec<OfferedLine> {
+    let sections = sdp.split("\r\nm=").skip(1).filter(|section| !section.starts_with("application"));
+    let line = |section: &str| {
+        let value =
+            |prefix: &str| section.lines().filter_map(|line| line.strip_prefix(prefix).map(str::to_owned)).collect();
+        let msids: Vec<String> = value("a=msid:");
+        let of_sources: Vec<String> = value("a=ssrc:");
+        let of_sources =
+            of_sources.iter().filter_map(|source| source.split_once(" msid:")).map(|(_, msid)| msid.to_owned());
+        let directions: Vec<_> = ["sendonly", "inactive", "recvonly", "sendrecv"]
+            .into_iter()
+            .filter(|known| section.contains(&format!("a={known}\r\n")))
+            .collect();
+        OfferedLine {
+            kind: if section.starts_with("audio") { Kind::Audio } else { Kind::Video },
+            mid: value("a=mid:").concat(),
+            direction: directions.first().expect("a direction"),
+            msids: msids.into_iter().chain(of_sources).collect(),
+            sdp: section.to_owned(),
+        }
+    };
+    sections.map(line).collect()
 }
 
 /// When a payload was made.

@@ -1,0 +1,168 @@
+//! The lines of a subscriber's offers: whom they carry, how many there come to be, and that no name is in an offer twice.
+
+use crate::class::{Class, SubscriberOffer};
+use lyceum_sfu::{ConnKey, Kind, TrackKey};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Long enough for an offer and its answer.
+const MOMENT: Duration = Duration::from_millis(500);
+
+#[test]
+fn a_track_that_returns_is_named_once_and_begins_on_another_line() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let (face, screen) = (class.publishes_camera(ada), class.publishes_camera(ada));
+    class.subscribes(ben, face);
+    class.runs(MOMENT);
+    let left = line_of(&class, ben, face);
+    class.unsubscribes(ben, face);
+    class.runs(MOMENT);
+    class.subscribes(ben, screen);
+    class.runs(MOMENT);
+    class.subscribes(ben, face);
+    class.runs(MOMENT);
+    assert_ne!(line_of(&class, ben, face), left, "the other track has taken its line");
+
+    let left = line_of(&class, ben, face);
+    class.unsubscribes(ben, face);
+    class.runs(MOMENT);
+    let before = class.received(ben, face).len();
+    class.subscribes(ben, face);
+    class.runs(Duration::from_secs(1));
+    assert_ne!(line_of(&class, ben, face), left, "clients may not notice a track that returns to its own line");
+    assert!(class.received(ben, face).len() > before + 10, "it flows there");
+    class.offers_to(ben).iter().for_each(asserts_names);
+    class.asserts_lines_go_on(ben);
+}
+
+#[test]
+fn coming_and_going_makes_a_few_spare_lines_and_no_more() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let voice = class.publishes_audio(ada);
+    for _ in 0..30 {
+        class.subscribes(ben, voice);
+        class.runs(MOMENT);
+        class.unsubscribes(ben, voice);
+        class.runs(MOMENT);
+    }
+    class.subscribes(ben, voice);
+    class.runs(MOMENT);
+    let before = class.received(ben, voice).len();
+    class.runs(MOMENT);
+    assert!(class.received(ben, voice).len() > before + 20, "it flows");
+    assert_bounded(&class.offers_to(ben), 1, 0);
+}
+
+#[test]
+fn turning_pages_of_tiles_needs_few_more_lines_than_tiles() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let faces: Vec<TrackKey> = (0..30).map(|_| class.publishes_camera(ada)).collect();
+    for _ in 0..3 {
+        for page in faces.chunks(10) {
+            page.iter().for_each(|face| class.subscribes(ben, *face));
+            class.runs(MOMENT);
+            let seen = page.iter().filter(|face| !class.received(ben, **face).is_empty()).count();
+            assert_eq!(seen, page.len());
+            page.iter().for_each(|face| class.unsubscribes(ben, *face));
+        }
+    }
+    class.offers_to(ben).iter().for_each(asserts_names);
+    assert_bounded(&class.offers_to(ben), 0, 10);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Whatever is subscribed and unsubscribed, before or after the client has answered.
+    #[test]
+    fn no_offer_names_a_track_twice_and_lines_stay_few(steps in proptest::collection::vec(step(), 1..60)) {
+        let mut class = Class::begins();
+        let ada = class.joins("ada");
+        let ben = class.joins("ben");
+        let voices: Vec<_> = (0..5).map(|_| (class.publishes_audio(ada), Kind::Audio)).collect();
+        let faces: Vec<_> = (0..2).map(|_| (class.publishes_camera(ada), Kind::Video)).collect();
+        let tracks = [voices, faces].concat();
+        let mut subscribed = BTreeSet::new();
+        let (mut most_audio, mut most_video) = (0, 0);
+        for step in steps {
+            match step {
+                Step::Subscribe(at) => {
+                    subscribed.insert(tracks[at]);
+                    class.subscribes(ben, tracks[at].0);
+                }
+                Step::Unsubscribe(at) => {
+                    subscribed.remove(&tracks[at]);
+                    class.unsubscribes(ben, tracks[at].0);
+                }
+                Step::Runs(ms) => class.runs(Duration::from_millis(ms)),
+            }
+            let count = |kind| subscribed.iter().filter(|(_, of)| *of == kind).count();
+            most_audio = most_audio.max(count(Kind::Audio));
+            most_video = most_video.max(count(Kind::Video));
+        }
+        class.runs(Duration::from_secs(1));
+        let offers = class.offers_to(ben);
+        offers.iter().for_each(asserts_names);
+        assert_bounded(&offers, most_audio, most_video);
+        class.asserts_lines_go_on(ben);
+        let carried: BTreeSet<TrackKey> = offers.last().expect("an offer").tracks.values().copied().collect();
+        prop_assert_eq!(carried, subscribed.iter().map(|(track, _)| *track).collect::<BTreeSet<_>>());
+        let before: Vec<usize> = tracks.iter().map(|(track, _)| class.received(ben, *track).len()).collect();
+        class.runs(MOMENT);
+        for (track, before) in tracks.iter().zip(before) {
+            let flows = class.received(ben, track.0).len() > before;
+            prop_assert_eq!(flows, subscribed.contains(track), "{:?}", track);
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Subscribe(usize),
+    Unsubscribe(usize),
+    Runs(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..7usize).prop_map(Step::Subscribe),
+        3 => (0..7usize).prop_map(Step::Unsubscribe),
+        3 => (1..200u64).prop_map(Step::Runs),
+    ]
+}
+
+/// Every line that sends has the names of its track, the others none; no name is there twice.
+fn asserts_names(offer: &SubscriberOffer) {
+    let mut named = BTreeSet::new();
+    for line in &offer.lines {
+        let Some(track) = offer.tracks.get(&line.mid) else {
+            assert_eq!((line.direction, line.msids.len()), ("inactive", 0), "{}", line.sdp);
+            continue;
+        };
+        assert_eq!(line.direction, "sendonly");
+        assert!(line.msids.len() > 1, "for the line and for its sources");
+        let name = format!("PA_x|TR_{0} TR_{0}", track.0);
+        line.msids.iter().for_each(|msid| assert_eq!(*msid, name));
+        assert!(named.insert(name), "twice in one offer");
+    }
+    assert_eq!(named.len(), offer.tracks.len(), "what is told to be carried has a line");
+}
+
+fn assert_bounded(offers: &[SubscriberOffer], most_audio: usize, most_video: usize) {
+    for (kind, most) in [(Kind::Audio, most_audio), (Kind::Video, most_video)] {
+        let lines = offers.iter().map(|offer| offer.lines.iter().filter(|line| line.kind == kind).count()).max();
+        assert!(lines.unwrap_or(0) <= most + 8, "{lines:?} lines for {most} at once");
+    }
+}
+
+fn line_of(class: &Class, who: ConnKey, track: TrackKey) -> Option<String> {
+    let offers = class.offers_to(who);
+    offers.last()?.tracks.iter().find(|(_, of)| **of == track).map(|(mid, _)| mid.clone())
+}
