@@ -6,7 +6,8 @@ use crate::api::{ConnKey, GroupKey, Kind, Lane, Target, TrackKey, TrackSpec, Wis
 use crate::demux::PeerId;
 use crate::forwarder::Forwarder;
 use crate::peer::{Addresses, Certificate, Line, Mid, NewLine, Peer, Pending, Transport};
-use crate::sdp::{LineNames, OpusShape, Shape, name_lines};
+use crate::sdp::{Carried, OpusShape, Shape, shape_offer};
+use crate::track::Track;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -66,6 +67,7 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub kind: Kind,
+    stereo: bool,
     pub stream_id: String,
     pub track_id: String,
     pub wish: Wish,
@@ -158,10 +160,11 @@ impl Slot {
 }
 
 impl Subscription {
-    pub(crate) fn new(kind: Kind, stream_id: String, track_id: String, wish: Wish) -> Self {
-        let clock_hz = if kind == Kind::Audio { 48_000 } else { 90_000 };
+    pub(crate) fn new(track: &Track, stream_id: String, track_id: String, wish: Wish) -> Self {
+        let clock_hz = if track.kind == Kind::Audio { 48_000 } else { 90_000 };
         Self {
-            kind,
+            kind: track.kind,
+            stereo: track.stereo,
             stream_id,
             track_id,
             wish,
@@ -172,8 +175,8 @@ impl Subscription {
         }
     }
 
-    fn names(&self) -> LineNames {
-        LineNames { stream_id: self.stream_id.clone(), track_id: self.track_id.clone() }
+    fn carried(&self) -> Carried {
+        Carried { stream_id: self.stream_id.clone(), track_id: self.track_id.clone(), stereo: self.stereo }
     }
 }
 
@@ -373,9 +376,9 @@ impl Conn {
         let begun = reused.into_iter().chain(mids).collect();
         negotiation.outstanding = Some(Outstanding { offer_id, pending, begun, silenced, since: now });
         let carried = || self.subscriptions.iter().filter_map(|(track, held)| Some((held.offered?, *track, held)));
-        let names = carried().map(|(mid, _, held)| (mid.to_string(), held.names())).collect();
+        let lines = carried().map(|(mid, _, held)| (mid.to_string(), held.carried())).collect();
         let mids = carried().map(|(mid, track, _)| (mid.to_string(), track)).collect();
-        Some(Offer { offer_id, sdp: name_lines(&sdp, &names), mids })
+        Some(Offer { offer_id, sdp: shape_offer(&sdp, &lines), mids })
     }
 
     /// The client's answer. Returns the tracks that can flow from now on; `None` if the answer is for an older offer.

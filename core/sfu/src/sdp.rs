@@ -1,6 +1,6 @@
 //! The few changes to session descriptions that the WebRTC library leaves to us: which codec a publisher's answer puts first,
 //! and the Opus parameters that ask the publisher for stereo, discontinuous transmission and in-band correction;
-//! in our offers, whose tracks the lines carry.
+//! in our offers, what the lines carry.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -42,45 +42,55 @@ pub(crate) fn shape_answer(sdp: &str, shapes: &[Shape]) -> String {
     shaped
 }
 
-/// What `a=msid` says on a line.
+/// What a line of an offer carries.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct LineNames {
+pub(crate) struct Carried {
+    /// What `a=msid` says.
     pub stream_id: String,
     pub track_id: String,
+    /// Opus in stereo: a receiver that is not told plays it in one channel.
+    pub stereo: bool,
 }
 
-/// Writes into an offer of ours, by mid, the names of what each line carries. A line may have carried another track before, and the library
-/// keeps the names of the first; a silent line has no names and no sources at all, since a name must not be in an offer twice.
-pub(crate) fn name_lines(sdp: &str, names: &BTreeMap<String, LineNames>) -> String {
-    let mut named = String::with_capacity(sdp.len());
+/// Writes into an offer of ours, by mid, what each line carries. A line may have carried another track before, and the library keeps the
+/// names of the first; a silent line has no names and no sources at all, since a name must not be in an offer twice.
+pub(crate) fn shape_offer(sdp: &str, carried: &BTreeMap<String, Carried>) -> String {
+    let mut shaped = String::with_capacity(sdp.len());
     for section in sections(sdp) {
         let lines = section.split_inclusive("\r\n");
-        let carried = mids(section).first().and_then(|mid| names.get(*mid));
+        let carried = mids(section).first().and_then(|mid| carried.get(*mid));
         if section.contains("\r\na=inactive\r\n") {
-            named.extend(lines.filter(|line| !names_a_source(line)));
+            shaped.extend(lines.filter(|line| !names_a_source(line)));
         } else if let Some(carried) = carried {
-            named.extend(lines.map(|line| name_line(line, carried)));
+            let opus = if carried.stereo { payload_types(section, "opus") } else { Vec::new() };
+            shaped.extend(lines.map(|line| offer_line(line, carried, &opus)));
         } else {
             // Which streams there are is said line by line.
             let say_all =
                 |line| if str::starts_with(line, "a=msid-semantic:") { "a=msid-semantic: WMS *\r\n" } else { line };
-            named.extend(lines.map(say_all));
+            shaped.extend(lines.map(say_all));
         }
     }
-    named
+    shaped
 }
 
-fn name_line<'a>(line: &'a str, names: &LineNames) -> Cow<'a, str> {
-    let prefix = if line.starts_with("a=msid:") {
+/// One text line of an m-line's section; `stereo` are the payload types to be said to be stereo (RFC 7587, 7).
+fn offer_line<'a>(line: &'a str, carried: &Carried, stereo: &[String]) -> Cow<'a, str> {
+    let before_names = if line.starts_with("a=msid:") {
         Some("a=msid:")
     } else if line.starts_with("a=ssrc:") {
         line.find(" msid:").map(|at| &line[..at + " msid:".len()])
     } else {
         None
     };
-    match prefix {
-        Some(prefix) => Cow::Owned(format!("{prefix}{} {}\r\n", names.stream_id, names.track_id)),
-        None => Cow::Borrowed(line),
+    if let Some(before) = before_names {
+        return Cow::Owned(format!("{before}{} {}\r\n", carried.stream_id, carried.track_id));
+    }
+    match line.strip_prefix("a=fmtp:").and_then(|rest| rest.split_once(' ')) {
+        Some((pt, _)) if stereo.iter().any(|stereo| stereo == pt) => {
+            Cow::Owned(format!("{};sprop-stereo=1\r\n", line.trim_end()))
+        }
+        _ => Cow::Borrowed(line),
     }
 }
 
@@ -196,10 +206,10 @@ a=fmtp:97 apt=96\r\na=rtpmap:108 H264/90000\r\na=rtpmap:109 rtx/90000\r\na=fmtp:
 m=video 9 X 96\r\na=mid:1\r\na=sendonly\r\na=msid:PA_1|TR_1 TR_1\r\na=ssrc:7 cname:x\r\na=ssrc:7 msid:PA_1|TR_1 TR_1\r\n\
 m=video 9 X 96\r\na=mid:2\r\na=sendonly\r\na=msid:PA_1|TR_9 TR_9\r\n\
 m=video 9 X 96\r\na=mid:3\r\na=inactive\r\na=msid:PA_1|TR_2 TR_2\r\na=ssrc:8 msid:PA_1|TR_2 TR_2\r\na=ssrc-group:FID 8 9\r\n";
-        let names = |track: &str| LineNames { stream_id: format!("PA_2|{track}"), track_id: track.into() };
-        let carried = BTreeMap::from([("1".to_owned(), names("TR_2")), ("2".to_owned(), names("TR_9"))]);
+        let track = |id: &str| Carried { stream_id: format!("PA_2|{id}"), track_id: id.into(), stereo: false };
+        let carried = BTreeMap::from([("1".to_owned(), track("TR_2")), ("2".to_owned(), track("TR_9"))]);
         assert_eq!(
-            name_lines(offer, &carried),
+            shape_offer(offer, &carried),
             "v=0\r\na=msid-semantic: WMS *\r\n\
 m=video 9 X 96\r\na=mid:1\r\na=sendonly\r\na=msid:PA_2|TR_2 TR_2\r\na=ssrc:7 cname:x\r\na=ssrc:7 msid:PA_2|TR_2 TR_2\r\n\
 m=video 9 X 96\r\na=mid:2\r\na=sendonly\r\na=msid:PA_2|TR_9 TR_9\r\n\

@@ -144,7 +144,7 @@ impl Shard {
                     return;
                 }
                 published.subscribers.push(conn);
-                let subscription = Subscription::new(published.kind, stream_id, track_id, wish);
+                let subscription = Subscription::new(published, stream_id, track_id, wish);
                 receiver.subscriptions.insert(track, subscription);
                 self.renegotiate.insert(conn);
             }

@@ -197,11 +197,25 @@ impl Class {
         self.publishes(who, kind, Announced::UnderAnotherId)
     }
 
+    pub fn publishes_music(&mut self, who: ConnKey) -> TrackKey {
+        self.publishes_as(who, Kind::Audio, Announced::Before, |spec| spec.stereo = true)
+    }
+
     fn publishes(&mut self, who: ConnKey, kind: Kind, announced: Announced) -> TrackKey {
+        self.publishes_as(who, kind, announced, |_| {})
+    }
+
+    fn publishes_as(
+        &mut self,
+        who: ConnKey,
+        kind: Kind,
+        announced: Announced,
+        adjust: impl FnOnce(&mut TrackSpec),
+    ) -> TrackKey {
         self.next_track += 1;
         let key = TrackKey(self.next_track);
         let id = format!("track-{}", self.next_track);
-        let spec = TrackSpec {
+        let mut spec = TrackSpec {
             key,
             cids: vec![if announced == Announced::UnderAnotherId { "other".to_owned() } else { id.clone() }],
             kind,
@@ -212,6 +226,7 @@ impl Class {
             dtx: true,
             red: true,
         };
+        adjust(&mut spec);
         let now = self.now;
         let person = self.people.get_mut(&who).expect("somebody");
         let mut changes = person.publisher.sdp_api();
@@ -567,7 +582,8 @@ impl Class {
                     let offer = SdpOffer::from_sdp_string(sdp).expect("an offer");
                     let answer = person.subscriber.sdp_api().accept_offer(offer).expect("accepted");
                     person.tracks = mids.iter().cloned().collect();
-                    let (conn, offer_id, sdp) = (*conn, *offer_id, answer.to_sdp_string());
+                    let answer = takes_stereo(sdp, &answer.to_sdp_string());
+                    let (conn, offer_id, sdp) = (*conn, *offer_id, answer);
                     self.shard.handle_command(self.now, Command::SubscriberAnswer { conn, offer_id, sdp });
                 }
                 Event::TrackMatched { track, mid, .. } => {
@@ -632,6 +648,17 @@ impl Sends {
             rtc.handle_input(Input::Timeout(now)).expect("a timeout");
         }
     }
+}
+
+/// Where an offer says that Opus is stereo, LiveKit's JS SDK asks for stereo in its answer.
+fn takes_stereo(offer: &str, answer: &str) -> String {
+    let said: Vec<String> =
+        lines_of(offer).into_iter().filter(|line| line.sdp.contains("sprop-stereo=1")).map(|line| line.mid).collect();
+    let sections = answer.split("\r\nm=").map(|section| {
+        let stereo = said.iter().any(|mid| section.contains(&format!("a=mid:{mid}\r\n")));
+        if stereo { section.replace("useinbandfec=1", "useinbandfec=1;stereo=1") } else { section.to_owned() }
+    });
+    sections.collect::<Vec<_>>().join("\r\nm=")
 }
 
 fn lines_of(sdp: &str) -> Vec<OfferedLine> {

@@ -77,6 +77,36 @@ fn turning_pages_of_tiles_needs_few_more_lines_than_tiles() {
     assert_bounded(&class.offers_to(ben), 0, 10);
 }
 
+#[test]
+fn stereo_is_said_of_the_line_that_carries_it() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let (voice, music) = (class.publishes_audio(ada), class.publishes_music(ada));
+    class.subscribes(ben, voice);
+    class.subscribes(ben, music);
+    class.runs(Duration::from_secs(1));
+    let fmtp = |class: &Class, track| {
+        let offers = class.offers_to(ben);
+        let offer = offers.last()?;
+        let line = offer.lines.iter().find(|line| offer.tracks.get(&line.mid) == Some(&track))?;
+        line.sdp.lines().find(|line| line.starts_with("a=fmtp:111 ")).map(str::to_owned)
+    };
+    assert_eq!(fmtp(&class, music).as_deref(), Some("a=fmtp:111 minptime=10;useinbandfec=1;sprop-stereo=1"));
+    assert_eq!(fmtp(&class, voice).as_deref(), Some("a=fmtp:111 minptime=10;useinbandfec=1"));
+    assert!(class.received(ben, music).len() > 20 && class.received(ben, voice).len() > 20, "both answers are taken");
+
+    let line = line_of(&class, ben, music);
+    class.unsubscribes(ben, music);
+    class.runs(MOMENT);
+    let other = class.publishes_audio(ada);
+    class.subscribes(ben, other);
+    class.runs(MOMENT);
+    assert_eq!(line_of(&class, ben, other), line);
+    assert_eq!(fmtp(&class, other).as_deref(), Some("a=fmtp:111 minptime=10;useinbandfec=1"));
+    assert!(!class.received(ben, other).is_empty());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
