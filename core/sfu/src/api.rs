@@ -193,7 +193,8 @@ pub enum Command {
         /// The new state.
         muted: bool,
     },
-    /// Lets a connection receive a track: an m-line is added by the next offer.
+    /// Lets a connection receive a track: an m-line is added by the next offer; if the track is a muted microphone and the connection
+    /// has many of these already, by the first offer after it is unmuted.
     Subscribe {
         /// The receiver.
         conn: ConnKey,

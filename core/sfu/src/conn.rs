@@ -22,6 +22,12 @@ const ADDRESSES_MAX: usize = 16;
 /// Lines of a kind beyond the most that were ever wanted at once. They let a track that returns begin on another line than the one it
 /// left, and let new tracks begin while lines that ended are still being silenced.
 const SPARE_LINES: usize = 8;
+/// Muted microphones that have a line each. Others get theirs when they are first unmuted: every line costs the receiver and us something
+/// for each packet, and in a large class nearly all microphones stay muted.
+const MUTED_LINES: usize = 25;
+/// This many offers may follow one another at once; then they keep a distance, so that a rush of joins makes few of them.
+const RAPID_OFFERS: u32 = 3;
+const OFFER_EVERY: Duration = Duration::from_millis(150);
 /// Reliable data that may wait for one receiver.
 const BACKLOG_MAX_BYTES: usize = 1024 * 1024;
 /// Reliable data handed to one receiver's channel at a time, so that a file never stands before a voice.
@@ -85,6 +91,9 @@ pub(crate) struct Subscription {
 pub(crate) struct Negotiation {
     last_offer_id: u32,
     outstanding: Option<Outstanding>,
+    last_offer_at: Option<Instant>,
+    /// Offers that followed the one before without keeping distance.
+    rapid_offers: u32,
     channels_offered: bool,
     /// The next offer restarts ICE.
     pub restart_ice: bool,
@@ -134,6 +143,15 @@ struct Outstanding {
     /// Lines that it silences.
     silenced: Vec<FreeLine>,
     since: Instant,
+}
+
+/// What [`Conn::poll_offer`] says.
+#[derive(Debug)]
+pub(crate) enum Owed {
+    Nothing,
+    Offer(Offer),
+    /// An offer, but not before this time.
+    At(Instant),
 }
 
 /// An offer to send.
@@ -310,21 +328,39 @@ impl Conn {
     }
 
     /// The next offer, if one is owed and none is outstanding.
-    pub(crate) fn poll_offer(&mut self, now: Instant) -> Option<Offer> {
-        let negotiation = &mut self.negotiation;
-        let wanted: Vec<TrackKey> = self
-            .subscriptions
-            .iter()
-            .filter(|(_, subscription)| subscription.offered.is_none())
-            .map(|(track, _)| *track)
-            .collect();
-        let owed = !wanted.is_empty()
-            || !negotiation.ended.is_empty()
-            || !negotiation.channels_offered
-            || negotiation.restart_ice;
-        if !owed || negotiation.outstanding.is_some() {
-            return None;
+    pub(crate) fn poll_offer(&mut self, now: Instant, is_muted: impl Fn(TrackKey) -> bool) -> Owed {
+        if self.negotiation.outstanding.is_some() {
+            return Owed::Nothing;
         }
+        let wanted = self.wanted_lines(is_muted);
+        let negotiation = &mut self.negotiation;
+        let at_once = !negotiation.channels_offered || negotiation.restart_ice;
+        if wanted.is_empty() && negotiation.ended.is_empty() && !at_once {
+            return Owed::Nothing;
+        }
+        if !at_once && let Some(at) = negotiation.not_before().filter(|at| *at > now) {
+            return Owed::At(at);
+        }
+        self.offer(now, wanted).map_or(Owed::Nothing, Owed::Offer)
+    }
+
+    /// The subscriptions that have no line and should get one.
+    fn wanted_lines(&self, is_muted: impl Fn(TrackKey) -> bool) -> Vec<TrackKey> {
+        let may_wait = |track: &TrackKey, held: &Subscription| held.kind == Kind::Audio && is_muted(*track);
+        let (with, without): (Vec<_>, Vec<_>) = self.subscriptions.iter().partition(|(_, held)| held.offered.is_some());
+        let muted = with.iter().filter(|(track, held)| may_wait(track, held)).count();
+        let mut left = MUTED_LINES.saturating_sub(muted);
+        let wanted = without.into_iter().filter(|(track, held)| {
+            let waits = may_wait(track, held);
+            let fits = !waits || left > 0;
+            left -= usize::from(waits && fits);
+            fits
+        });
+        wanted.map(|(track, _)| *track).collect()
+    }
+
+    fn offer(&mut self, now: Instant, wanted: Vec<TrackKey>) -> Option<Offer> {
+        let negotiation = &mut self.negotiation;
         let mut reused = Vec::new();
         let mut added = Vec::new();
         let mut lines = Vec::new();
@@ -371,6 +407,7 @@ impl Conn {
                 subscription.offered = Some(*mid);
             }
         }
+        negotiation.note_offer(now);
         negotiation.last_offer_id += 1;
         let offer_id = negotiation.last_offer_id;
         let begun = reused.into_iter().chain(mids).collect();
@@ -450,6 +487,17 @@ impl Conn {
 }
 
 impl Negotiation {
+    /// When the next offer may be made, if that is restricted.
+    fn not_before(&self) -> Option<Instant> {
+        self.last_offer_at.filter(|_| self.rapid_offers >= RAPID_OFFERS).map(|last| last + OFFER_EVERY)
+    }
+
+    fn note_offer(&mut self, now: Instant) {
+        let last = self.last_offer_at.replace(now);
+        let rapid = last.is_some_and(|last| now.saturating_duration_since(last) <= OFFER_EVERY);
+        self.rapid_offers = if rapid { self.rapid_offers + 1 } else { 0 };
+    }
+
     fn count(&mut self, kind: Kind) -> &mut LineCount {
         match kind {
             Kind::Audio => &mut self.audio,

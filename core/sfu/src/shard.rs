@@ -4,7 +4,7 @@
 
 use crate::allocator::{Demand, Grant};
 use crate::api::{Command, ConnKey, Event, GroupKey, Kind, Lane, Refusal, Target, TrackKey};
-use crate::conn::{Conn, Matched, Subscription};
+use crate::conn::{Conn, Matched, Owed, Subscription};
 use crate::demux::{PeerId, is_stun, stun_ufrag, ufrag};
 use crate::forwarder::Verdict;
 use crate::peer::{Addresses, Certificate, Datagram, Incoming, Mid, Network, PeerEvent, Transmit, Transport};
@@ -83,6 +83,8 @@ pub struct Shard {
     dirty: Vec<PeerId>,
     /// Connections that may be owed an offer.
     renegotiate: BTreeSet<ConnKey>,
+    /// Connections whose next offer keeps a distance from the last.
+    offers_later: BTreeSet<(Instant, ConnKey)>,
     next_housekeeping: Option<Instant>,
     transmits: Vec<Transmit>,
     transmits_sent: usize,
@@ -109,6 +111,7 @@ impl Shard {
             timers: BTreeSet::new(),
             dirty: Vec::new(),
             renegotiate: BTreeSet::new(),
+            offers_later: BTreeSet::new(),
             next_housekeeping: None,
             transmits: Vec::new(),
             transmits_sent: 0,
@@ -217,7 +220,8 @@ impl Shard {
     /// When [`Shard::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        timer.into_iter().chain(self.next_housekeeping).min()
+        let offer = self.offers_later.first().map(|(at, _)| *at);
+        timer.into_iter().chain(offer).chain(self.next_housekeeping).min()
     }
 
     /// Counters for metrics and leak tests.
@@ -268,6 +272,7 @@ impl Shard {
             }
         }
         self.renegotiate.remove(&key);
+        self.offers_later.retain(|(_, conn)| *conn != key);
         self.dirty.retain(|id| id.conn != key);
         self.hush(conn.group, key);
         if let Some(group) = self.groups.get_mut(&conn.group) {
@@ -405,6 +410,10 @@ impl Shard {
         let (kind, publisher) = (track.kind, track.conn);
         for subscriber in track.subscribers.clone() {
             self.aim(now, subscriber, key);
+            // It may not have a line yet.
+            if kind == Kind::Audio && !muted {
+                self.renegotiate.insert(subscriber);
+            }
         }
         if kind == Kind::Audio
             && let Some(group) = self.conns.get(&publisher).map(|conn| conn.group)
@@ -699,16 +708,28 @@ impl Shard {
     }
 
     fn make_offers(&mut self, now: Instant) {
+        while let Some((at, key)) = self.offers_later.first().copied()
+            && at <= now
+        {
+            self.offers_later.pop_first();
+            self.renegotiate.insert(key);
+        }
         for key in std::mem::take(&mut self.renegotiate) {
             let Some(conn) = self.conns.get_mut(&key) else { continue };
-            if let Some(offer) = conn.poll_offer(now) {
-                self.events.push_back(Event::SubscriberOffer {
-                    conn: key,
-                    offer_id: offer.offer_id,
-                    sdp: offer.sdp,
-                    mids: offer.mids,
-                });
-                self.touch(PeerId { conn: key, target: Target::Subscriber });
+            match conn.poll_offer(now, |track| self.tracks.get(&track).is_some_and(|track| track.muted)) {
+                Owed::Nothing => {}
+                Owed::At(at) => {
+                    self.offers_later.insert((at, key));
+                }
+                Owed::Offer(offer) => {
+                    self.events.push_back(Event::SubscriberOffer {
+                        conn: key,
+                        offer_id: offer.offer_id,
+                        sdp: offer.sdp,
+                        mids: offer.mids,
+                    });
+                    self.touch(PeerId { conn: key, target: Target::Subscriber });
+                }
             }
         }
     }

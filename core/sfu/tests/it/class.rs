@@ -197,6 +197,10 @@ impl Class {
         self.publishes(who, kind, Announced::UnderAnotherId)
     }
 
+    pub fn publishes_muted_audio(&mut self, who: ConnKey) -> TrackKey {
+        self.publishes_as(who, Kind::Audio, Announced::Before, |spec| spec.muted = true)
+    }
+
     pub fn publishes_music(&mut self, who: ConnKey) -> TrackKey {
         self.publishes_as(who, Kind::Audio, Announced::Before, |spec| spec.stereo = true)
     }

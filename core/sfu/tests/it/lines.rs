@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+/// What the class's clock ticks by.
+const TICK: Duration = Duration::from_millis(5);
 /// Long enough for an offer and its answer.
 const MOMENT: Duration = Duration::from_millis(500);
 
@@ -107,6 +109,104 @@ fn stereo_is_said_of_the_line_that_carries_it() {
     assert!(!class.received(ben, other).is_empty());
 }
 
+#[test]
+fn muted_microphones_beyond_the_first_get_a_line_when_they_are_first_unmuted() {
+    let mut class = Class::begins();
+    let ben = class.joins("ben");
+    let mut microphones = Vec::new();
+    for _ in 0..6 {
+        let somebody = class.joins("somebody");
+        microphones.extend((0..10).map(|_| class.publishes_muted_audio(somebody)));
+    }
+    microphones.iter().for_each(|microphone| class.subscribes(ben, *microphone));
+    class.runs(Duration::from_secs(2));
+    assert_eq!(audio_lines(&class, ben), 25);
+    let last = *microphones.last().expect("sixty");
+    assert_eq!(line_of(&class, ben, last), None);
+
+    let offers = class.offers_to(ben).len();
+    class.mutes(last, false);
+    class.runs(TICK);
+    assert_eq!(class.offers_to(ben).len(), offers + 1, "offered at the unmute, before the speech");
+    assert!(line_of(&class, ben, last).is_some());
+    class.runs(Duration::from_secs(1));
+    assert!(class.received(ben, last).len() > 40);
+    class.asserts_seamless(ben, last);
+
+    let line = line_of(&class, ben, last);
+    class.mutes(last, true);
+    class.runs(Duration::from_secs(2));
+    let before = class.received(ben, last).len();
+    class.mutes(last, false);
+    class.runs(Duration::from_secs(1));
+    assert!(class.received(ben, last).len() > before + 40);
+    assert_eq!(class.offers_to(ben).len(), offers + 1, "it has kept its line");
+    assert_eq!(line_of(&class, ben, last), line);
+    assert_eq!(audio_lines(&class, ben), 26);
+    class.mutes(last, true);
+
+    // Ten of those with a line leave: others take their place, on no more lines than there may be.
+    microphones[..10].iter().for_each(|microphone| class.unsubscribes(ben, *microphone));
+    class.runs(Duration::from_secs(2));
+    let offers = class.offers_to(ben);
+    assert_eq!(offers.last().map(|offer| offer.tracks.len()), Some(25));
+    assert_bounded(&offers, 26, 0);
+    offers.iter().for_each(asserts_names);
+    assert_eq!(class.shard.stats().subscriptions, 50);
+}
+
+#[test]
+fn a_microphone_that_is_not_muted_always_has_its_line() {
+    let mut class = Class::begins();
+    let ben = class.joins("ben");
+    let ada = class.joins("ada");
+    let muted: Vec<TrackKey> = (0..26).map(|_| class.publishes_muted_audio(ada)).collect();
+    muted.iter().for_each(|microphone| class.subscribes(ben, *microphone));
+    class.runs(MOMENT);
+    let voice = class.publishes_audio(ada);
+    class.subscribes(ben, voice);
+    class.runs(MOMENT);
+    assert_eq!(audio_lines(&class, ben), 26);
+    assert!(!class.received(ben, voice).is_empty());
+}
+
+#[test]
+fn a_hundred_subscriptions_make_few_offers() {
+    let mut class = Class::begins();
+    let [ben, eva] = ["ben", "eva"].map(|name| class.joins(name));
+    let mut voices = Vec::new();
+    for _ in 0..10 {
+        let somebody = class.joins("somebody");
+        voices.extend((0..10).map(|_| class.publishes_audio(somebody)));
+    }
+    let before = class.offers_to(ben).len();
+    voices.iter().for_each(|voice| class.subscribes(ben, *voice));
+    class.runs(MOMENT);
+    let offers = class.offers_to(ben).len() - before;
+    assert!(offers <= 2, "{offers} offers for what came in one instant");
+    assert_eq!(audio_lines(&class, ben), voices.len());
+
+    // Each a little later than the one before, as in a rush of joins; offers are answered in between.
+    let before = class.offers_to(eva).len();
+    let mut first_heard = None;
+    for (index, voice) in voices.iter().enumerate() {
+        class.subscribes(eva, *voice);
+        class.runs(2 * TICK);
+        if first_heard.is_none() && !class.received(eva, voices[0]).is_empty() {
+            first_heard = Some(index);
+        }
+    }
+    class.runs(MOMENT);
+    let offers = class.offers_to(eva).len() - before;
+    assert!(offers <= 12, "{offers} offers in a second");
+    assert!(first_heard.is_some_and(|index| index < 10), "the first does not wait: {first_heard:?}");
+    assert_eq!(
+        class.offers_to(eva).last().map(|offer| offer.tracks.len()),
+        Some(voices.len()),
+        "and the last has come"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
@@ -190,6 +290,11 @@ fn assert_bounded(offers: &[SubscriberOffer], most_audio: usize, most_video: usi
         let lines = offers.iter().map(|offer| offer.lines.iter().filter(|line| line.kind == kind).count()).max();
         assert!(lines.unwrap_or(0) <= most + 8, "{lines:?} lines for {most} at once");
     }
+}
+
+fn audio_lines(class: &Class, who: ConnKey) -> usize {
+    let offers = class.offers_to(who);
+    offers.last().map_or(0, |offer| offer.lines.iter().filter(|line| line.kind == Kind::Audio).count())
 }
 
 fn line_of(class: &Class, who: ConnKey, track: TrackKey) -> Option<String> {
