@@ -528,13 +528,16 @@ fn take_exact(expected: &mut Vec<TrackSpec>, line: &Line) -> Option<TrackSpec> {
     Some(expected.remove(at))
 }
 
-/// How our answer forms one line: the wished codec first, Opus with its parameters and with or without redundancy.
+/// How our answer forms one line: the wished codec first, or the one that the client prefers, since it sends what is first; Opus with its
+/// parameters and with or without redundancy.
 fn shape(line: &Line, spec: Option<&TrackSpec>) -> Shape {
     let wished = spec.and_then(|spec| spec.codec).filter(|codec| line.codecs.contains(codec));
     let first_codec = match line.kind {
         Kind::Audio if spec.is_none_or(|spec| spec.red) => Some("red"),
         Kind::Audio => Some("opus"),
-        Kind::Video => wished.map(|codec| codec.mime_type().rsplit('/').next().unwrap_or_default()),
+        Kind::Video => wished
+            .or(line.codecs.first().copied())
+            .map(|codec| codec.mime_type().rsplit('/').next().unwrap_or_default()),
     };
     Shape {
         mid: line.mid.to_string(),

@@ -1,9 +1,10 @@
 //! People around one shard. Their clients are `str0m` peers; time is virtual; the network takes one tick and loses what it is
 //! told to lose, by a seeded choice.
 
+use crate::browsers::dressed;
 use lyceum_sfu::{
     Addresses, Certificate, Command, ConnKey, Datagram, Event, GroupKey, Kind, Lane, LayerSpec, Shard, ShardConfig,
-    TrackKey, TrackSpec, Transport, Wish,
+    Target, TrackKey, TrackSpec, Transport, Wish,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -11,7 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
-use str0m::media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
+use str0m::format::{Codec, FormatParams};
+use str0m::media::{Direction, Frequency, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event as RtcEvent, Input, Output, Rtc, RtcConfig};
@@ -22,11 +24,17 @@ const SIZES: [(u32, u32); 3] = [(320, 180), (640, 360), (1280, 720)];
 
 pub struct VideoTile(pub u32, pub u32);
 
-/// Whether a client knows RED.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Audio {
+/// What somebody's client is like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Browser {
+    /// Knows no RED.
     Plain,
-    Redundant,
+    /// Sends and takes RED.
+    Chrome,
+    /// Numbers its payload types otherwise, gives its tracks ids of its own, knows no RED, and needs a server with full ICE.
+    Firefox,
+    /// Sends H.264, knows no RED.
+    Safari,
 }
 
 /// A packet as a subscriber got it.
@@ -39,6 +47,7 @@ pub struct Got {
     /// How long after its publisher sent it.
     pub late: Duration,
     pub bytes: usize,
+    pub payload_type: u8,
 }
 
 /// An offer for a subscriber peer, as a client reads it.
@@ -78,6 +87,7 @@ pub struct Class {
 }
 
 struct Person {
+    browser: Browser,
     publisher: Rtc,
     publisher_address: SocketAddr,
     subscriber: Rtc,
@@ -139,15 +149,15 @@ impl Class {
     }
 
     pub fn joins(&mut self, name: &str) -> ConnKey {
-        self.joins_with(name, Audio::Plain)
+        self.joins_with(name, Browser::Plain)
     }
 
-    pub fn joins_with(&mut self, _name: &str, audio: Audio) -> ConnKey {
+    pub fn joins_with(&mut self, _name: &str, browser: Browser) -> ConnKey {
         let number = self.people.len() as u64 + 1;
         let key = ConnKey(number);
         let address = |port: u16| SocketAddr::from(([10, 0, 1, number as u8], port));
         let (publisher_address, subscriber_address) = (address(1000), address(2000));
-        let mut publisher = client(self.now, publisher_address, audio);
+        let mut publisher = client(self.now, publisher_address, browser);
         let mut changes = publisher.sdp_api();
         let reliable = changes.add_channel("_reliable".into());
         let lossy = changes.add_channel_with_config(ChannelConfig {
@@ -157,10 +167,12 @@ impl Class {
             ..Default::default()
         });
         let (offer, pending) = changes.apply().expect("an offer");
+        let offer = dressed(browser, &offer.to_sdp_string());
         let person = Person {
+            browser,
             publisher,
             publisher_address,
-            subscriber: client(self.now, subscriber_address, audio),
+            subscriber: client(self.now, subscriber_address, browser),
             subscriber_address,
             offers: 1,
             pending: Some(pending),
@@ -174,9 +186,14 @@ impl Class {
         };
         self.people.insert(key, person);
         self.commands([
-            Command::Open { conn: key, group: GroupKey(1), full_ice: false },
-            Command::PublisherOffer { conn: key, offer_id: 1, sdp: offer.to_sdp_string() },
+            Command::Open { conn: key, group: GroupKey(1), full_ice: browser == Browser::Firefox },
+            Command::PublisherOffer { conn: key, offer_id: 1, sdp: offer },
         ]);
+        if browser == Browser::Firefox {
+            // Its other candidate is learnt from its checks.
+            let candidate = Candidate::host(publisher_address, "udp").expect("a candidate").to_sdp_string();
+            self.commands([Command::RemoteCandidate { conn: key, target: Target::Publisher, candidate }]);
+        }
         self.runs(Duration::from_millis(500));
         key
     }
@@ -249,7 +266,8 @@ impl Class {
         let offer_id = person.offers;
         person.sends.push(Sends { track: key, mid, kind, every, next: now, seq: 60_000, keyframe: [true; 3] });
         let expect = Command::ExpectTrack { conn: who, spec };
-        let offer = Command::PublisherOffer { conn: who, offer_id, sdp: offer.to_sdp_string() };
+        let sdp = dressed(person.browser, &offer.to_sdp_string());
+        let offer = Command::PublisherOffer { conn: who, offer_id, sdp };
         match announced {
             Announced::After => self.commands([offer, expect]),
             _ => self.commands([expect, offer]),
@@ -544,7 +562,9 @@ impl Class {
                             let layer = packet.payload.last().copied().unwrap_or(9);
                             let late = self.now.saturating_duration_since(sent_at(self.began, &packet.payload));
                             let bytes = packet.payload.len();
-                            let got = Got { seq: *packet.seq_no, ts: packet.header.timestamp, layer, late, bytes };
+                            let payload_type = *packet.header.payload_type;
+                            let (seq, ts) = (*packet.seq_no, packet.header.timestamp);
+                            let got = Got { seq, ts, layer, late, bytes, payload_type };
                             person.got.entry(*track).or_default().push(got);
                             person.got_by_line.entry(stream.to_string()).or_default().push(got);
                         }
@@ -586,7 +606,7 @@ impl Class {
                     let offer = SdpOffer::from_sdp_string(sdp).expect("an offer");
                     let answer = person.subscriber.sdp_api().accept_offer(offer).expect("accepted");
                     person.tracks = mids.iter().cloned().collect();
-                    let answer = takes_stereo(sdp, &answer.to_sdp_string());
+                    let answer = dressed(person.browser, &takes_stereo(sdp, &answer.to_sdp_string()));
                     let (conn, offer_id, sdp) = (*conn, *offer_id, answer);
                     self.shard.handle_command(self.now, Command::SubscriberAnswer { conn, offer_id, sdp });
                 }
@@ -627,13 +647,18 @@ impl Sends {
             Kind::Video => RIDS.iter().enumerate().map(|(layer, rid)| (layer, Some(Rid::from(*rid)))).collect(),
         };
         for (layer, rid) in layers {
-            let wanted = if self.kind == Kind::Audio { str0m::format::Codec::Opus } else { str0m::format::Codec::Vp8 };
-            let Some(params) = rtc.codec_config().find(|params| params.spec().codec == wanted).copied() else { return };
+            // The first of its own codecs that the answer has.
+            let agreed = rtc.media(self.mid).map(|media| media.remote_pts().to_vec()).unwrap_or_default();
+            let own = rtc.codec_config().params().iter().find(|params| agreed.contains(&params.pt())).copied();
+            let Some(params) = own else { return };
             let clock = if self.kind == Kind::Audio { 960 } else { 2_970 };
             let ts = (self.seq as u32).wrapping_mul(clock).wrapping_add(layer as u32 * 1_000_000_007);
             let stamp = ((now - began).as_millis() as u64).to_be_bytes();
             let payload = match self.kind {
                 Kind::Audio => [&[1; 51][..], &stamp, &[0]].concat(),
+                Kind::Video if params.spec().codec == Codec::H264 => {
+                    h264(std::mem::take(&mut self.keyframe[layer]), layer as u8, stamp)
+                }
                 Kind::Video => vp8(self.seq as u16, std::mem::take(&mut self.keyframe[layer]), layer as u8, stamp),
             };
             let (pt, payload) = match params.red() {
@@ -707,13 +732,44 @@ fn vp8(picture_id: u16, keyframe: bool, layer: u8, stamp: [u8; 8]) -> Vec<u8> {
     payload
 }
 
-fn client(now: Instant, address: SocketAddr, audio: Audio) -> Rtc {
+/// The same for H.264: a sequence parameter set where a key frame begins, otherwise a slice.
+fn h264(keyframe: bool, layer: u8, stamp: [u8; 8]) -> Vec<u8> {
+    let mut payload = vec![if keyframe { 0x67 } else { 0x41 }];
+    payload.resize(250 << layer, 0x55);
+    payload.extend(stamp);
+    payload.push(layer);
+    payload
+}
+
+fn client(now: Instant, address: SocketAddr, browser: Browser) -> Rtc {
     let provider = str0m::crypto::from_feature_flags();
-    let mut rtc = RtcConfig::new()
-        .set_rtp_mode(true)
-        .enable_opus(true, audio == Audio::Redundant)
-        .set_crypto_provider(Arc::new(provider))
-        .build(now);
+    let mut config = RtcConfig::new().set_rtp_mode(true).set_crypto_provider(Arc::new(provider));
+    if browser == Browser::Plain || browser == Browser::Chrome {
+        config = config.enable_opus(true, browser == Browser::Chrome);
+    } else {
+        let stereo = FormatParams { use_inband_fec: Some(true), ..Default::default() };
+        config = config.clear_codecs();
+        let codecs = config.codec_config();
+        let (opus, vp8, vp8_rtx) = if browser == Browser::Firefox { (109, 120, 124) } else { (111, 100, 101) };
+        codecs.add_config(opus.into(), None, Codec::Opus, Frequency::FORTY_EIGHT_KHZ, Some(2), stereo);
+        if browser == Browser::Safari {
+            codecs.add_h264(96.into(), Some(97.into()), true, 0x640c1f);
+            codecs.add_h264(98.into(), Some(99.into()), true, 0x42e01f);
+        }
+        codecs.add_config(
+            vp8.into(),
+            Some(vp8_rtx.into()),
+            Codec::Vp8,
+            Frequency::NINETY_KHZ,
+            None,
+            Default::default(),
+        );
+        if browser == Browser::Firefox {
+            codecs.add_h264(126.into(), Some(127.into()), true, 0x42e01f);
+            codecs.add_h264(97.into(), Some(98.into()), false, 0x42e01f);
+        }
+    }
+    let mut rtc = config.build(now);
     rtc.add_local_candidate(Candidate::host(address, "udp").expect("a candidate"));
     rtc
 }

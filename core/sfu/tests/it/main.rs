@@ -3,10 +3,11 @@
 #![allow(clippy::expect_used)]
 #![allow(clippy::disallowed_methods)] // Somewhere the virtual clock has to begin.
 
+mod browsers;
 mod class;
 mod lines;
 
-use class::{Audio, Class, VideoTile};
+use class::{Browser, Class, VideoTile};
 use lyceum_sfu::{Event, Kind, Lane, Target};
 use std::time::Duration;
 
@@ -321,9 +322,9 @@ fn how_the_networks_do_is_told_for_both_directions() {
 #[test]
 fn redundant_audio_is_passed_on_and_unwrapped_for_those_without_it() {
     let mut class = Class::begins();
-    let ada = class.joins_with("ada", Audio::Redundant);
-    let ben = class.joins_with("ben", Audio::Redundant);
-    let old = class.joins_with("old", Audio::Plain);
+    let ada = class.joins_with("ada", Browser::Chrome);
+    let ben = class.joins_with("ben", Browser::Chrome);
+    let old = class.joins_with("old", Browser::Plain);
     let voice = class.publishes_audio(ada);
     class.subscribes(ben, voice);
     class.subscribes(old, voice);
