@@ -1,9 +1,12 @@
-//! The open sockets of a class: what each client said of itself when it joined, what it receives, and what it has left of its
-//! allowances. A client belongs to one connection of one person.
+//! The clients of a class: what each said of itself when it joined, what it receives, and what it has left of its allowances. A
+//! client belongs to one connection of one person. Its socket may be lost and another take its place, while its media, which
+//! has the client's own number, goes on.
 
 use crate::api::{ClientId, Join};
 use crate::limits::{Allowance, Limits, Rate};
 use crate::quality::Networks;
+use crate::scenarios::NextResume;
+use livekit_protocol as proto;
 use lyceum_session as session;
 use lyceum_sfu as sfu;
 use session::{ConnectionId, PersonId, TrackId, UnixMs};
@@ -12,9 +15,14 @@ use std::collections::BTreeMap;
 /// Answers to what a client should not have sent; the rest of a flood is only counted.
 const COMPLAINTS: Rate = Rate { per_second: 5, burst: 20 };
 
-/// One open socket.
+/// One client.
 pub(crate) struct Client {
+    /// The socket that it joined with, and the number of its media.
     pub(crate) id: ClientId,
+    /// The socket that it has now; `None` while it is lost.
+    pub(crate) socket: Option<ClientId>,
+    /// What is to be said once it has been told that it has resumed; `None` if it need not be told that.
+    pub(crate) held: Option<Vec<proto::SignalResponse>>,
     pub(crate) person: PersonId,
     pub(crate) connection: ConnectionId,
     pub(crate) sdk: String,
@@ -32,6 +40,8 @@ pub(crate) struct Client {
     pub(crate) active: bool,
     /// Since when one of its peers is gone.
     pub(crate) media_gone_at: Option<UnixMs>,
+    /// Whether peers that are gone can find a new way; not if the client has closed one.
+    pub(crate) media_can_return: bool,
     pub(crate) networks: Networks,
     /// How loud the client is while it speaks, 0 to 1.
     pub(crate) speaks_at: Option<f32>,
@@ -39,6 +49,8 @@ pub(crate) struct Client {
     pub(crate) token_refresh_at: UnixMs,
     /// Until when the client pretends to speak (`simulate`).
     pub(crate) pretends_to_speak_until: Option<UnixMs>,
+    /// What a test suite wants to happen when this client resumes.
+    pub(crate) at_next_resume: Option<NextResume>,
     /// What it receives, or has settings for.
     pub(crate) views: BTreeMap<TrackId, View>,
     /// Sequence number of its last reliable data packet.
@@ -54,12 +66,16 @@ pub(crate) struct Client {
 pub(crate) struct View {
     pub(crate) subscribed: bool,
     pub(crate) wish: sfu::Wish,
+    /// Whether it was told last that the network has no room for the picture.
+    pub(crate) paused: bool,
 }
 
 impl Client {
     pub(crate) fn new(id: ClientId, join: &Join, connection: ConnectionId, limits: &Limits, now: UnixMs) -> Self {
         Self {
             id,
+            socket: Some(id),
+            held: None,
             person: join.person.clone(),
             connection,
             sdk: join.client.sdk.clone(),
@@ -73,11 +89,13 @@ impl Client {
             welcomed_at: None,
             active: false,
             media_gone_at: None,
+            media_can_return: true,
             networks: Networks::default(),
             speaks_at: None,
             last_signal_at: now,
             token_refresh_at: now,
             pretends_to_speak_until: None,
+            at_next_resume: None,
             views: BTreeMap::new(),
             last_data_sequence: 0,
             signals: Allowance::new(limits.signals, now),
@@ -110,25 +128,55 @@ pub(crate) fn media_of(client: ClientId) -> sfu::ConnKey {
     sfu::ConnKey(client.0)
 }
 
-/// All open sockets.
+/// All clients.
 #[derive(Default)]
-pub(crate) struct Clients(BTreeMap<ClientId, Client>);
+pub(crate) struct Clients {
+    by_id: BTreeMap<ClientId, Client>,
+    /// Whose each socket is.
+    by_socket: BTreeMap<ClientId, ClientId>,
+}
 
 impl Clients {
     pub(crate) fn insert(&mut self, client: Client) {
-        self.0.insert(client.id, client);
+        self.by_socket.extend(client.socket.map(|socket| (socket, client.id)));
+        self.by_id.insert(client.id, client);
     }
 
     pub(crate) fn remove(&mut self, id: ClientId) -> Option<Client> {
-        self.0.remove(&id)
+        let client = self.by_id.remove(&id)?;
+        client.socket.map(|socket| self.by_socket.remove(&socket));
+        Some(client)
+    }
+
+    /// Whose socket this is.
+    pub(crate) fn of_socket(&self, socket: ClientId) -> Option<ClientId> {
+        self.by_socket.get(&socket).copied()
+    }
+
+    /// Takes a client's socket away. Returns it.
+    pub(crate) fn unbind(&mut self, id: ClientId) -> Option<ClientId> {
+        let client = self.by_id.get_mut(&id)?;
+        client.held = None;
+        let socket = client.socket.take()?;
+        self.by_socket.remove(&socket);
+        Some(socket)
+    }
+
+    /// Gives a client without a socket another. Until it has been told that it has resumed, it is told nothing else.
+    pub(crate) fn bind(&mut self, id: ClientId, socket: ClientId) {
+        if let Some(client) = self.by_id.get_mut(&id) {
+            client.socket = Some(socket);
+            client.held = Some(Vec::new());
+            self.by_socket.insert(socket, id);
+        }
     }
 
     pub(crate) fn get(&self, id: ClientId) -> Option<&Client> {
-        self.0.get(&id)
+        self.by_id.get(&id)
     }
 
     pub(crate) fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
-        self.0.get_mut(&id)
+        self.by_id.get_mut(&id)
     }
 
     /// Whose media this is. Nobody has media before they are welcome.
@@ -145,22 +193,22 @@ impl Clients {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Client> {
-        self.0.values()
+        self.by_id.values()
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Client> {
-        self.0.values_mut()
+        self.by_id.values_mut()
     }
 
     pub(crate) fn ids(&self) -> Vec<ClientId> {
-        self.0.keys().copied().collect()
+        self.by_id.keys().copied().collect()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.by_id.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.by_id.is_empty()
     }
 }

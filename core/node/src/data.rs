@@ -56,7 +56,11 @@ impl Node {
         let (sender, to) = (client.id, &packet.destination_identities);
         let receivers = self.receivers(sender, to, &destination_sids);
         if !receivers.is_empty() {
-            self.tell_media(sfu::Command::SendData { to: receivers, lane, bytes: Arc::from(packet.encode_to_vec()) });
+            let bytes: Arc<[u8]> = Arc::from(packet.encode_to_vec());
+            if lane == sfu::Lane::Reliable {
+                self.replay.keep(self.now, &packet.participant_sid, packet.sequence, &receivers, &bytes);
+            }
+            self.tell_media(sfu::Command::SendData { to: receivers, lane, bytes });
         }
         Ok(())
     }

@@ -18,9 +18,7 @@ impl Node {
             | Fact::SessionRecovered { .. }
             | Fact::ParticipantAdmitted { .. }
             | Fact::ParticipantMoved { .. }
-            | Fact::SubscriptionChosen { .. }
-            | Fact::ConnectionResumed { .. }
-            | Fact::ConnectionExpired { .. } => {}
+            | Fact::SubscriptionChosen { .. } => {}
             Fact::SessionEnded { .. } => {
                 self.phase = Phase::Closing;
                 self.log.after(Effect::Closed);
@@ -28,6 +26,8 @@ impl Node {
             Fact::ParticipantUpdated { person, profile } => self.look_different(person, profile),
             Fact::ConnectionAttached { person, connection, .. } => self.arrive(person, connection),
             Fact::ConnectionDetached { person, connection, reason, .. } => self.depart(person, connection, *reason),
+            Fact::ConnectionResumed { person, connection } => self.come_back(person, connection),
+            Fact::ConnectionExpired { person, connection } => self.give_up(person, connection),
             Fact::ParticipantOffline { person, .. } => self.leave_roster(person, DisconnectReason::ConnectionTimeout),
             Fact::ParticipantLeft { person, reason } => {
                 self.leave_roster(person, wire::disconnect_because(*reason));
@@ -43,6 +43,7 @@ impl Node {
     /// A connection opened: the old sid goes before the new one comes, and the newcomer gets the class as it is.
     fn arrive(&mut self, person: &PersonId, connection: &ConnectionId) {
         self.leave_roster(person, DisconnectReason::SignalClose);
+        self.departed.forget(person);
         let client = self.clients.of_connection(connection).map(|client| client.id);
         self.roster.take_seat(person, connection.clone(), client);
         self.is_news(person, Audience::Others);
@@ -54,9 +55,10 @@ impl Node {
 
     /// A connection ended. If its socket is still open, it is told why and closed.
     fn depart(&mut self, person: &PersonId, connection: &ConnectionId, reason: DetachReason) {
-        if let Some(client) = self.clients.of_connection(connection).map(|client| client.id) {
-            self.forget(client);
-            self.log.after(Effect::Farewell { client, response: wire::leave_because(reason).map(Box::new) });
+        let waits = self.log.state.loser(connection).is_some();
+        if !waits && let Some(client) = self.clients.of_connection(connection).map(|client| client.id) {
+            let socket = self.forget(client).and_then(|client| client.socket);
+            self.log.after(Effect::Farewell { client, socket, response: wire::leave_because(reason).map(Box::new) });
         }
         match reason {
             DetachReason::Superseded => self.leave_roster(person, DisconnectReason::DuplicateIdentity),
@@ -68,8 +70,10 @@ impl Node {
             | DetachReason::StateMismatch
             | DetachReason::ServerStopped => {
                 if let Some(seat) = self.roster.seat_mut(person) {
-                    seat.client = None;
-                    seat.active = false;
+                    if !waits {
+                        seat.client = None;
+                        seat.active = false;
+                    }
                     self.is_news(person, Audience::Others);
                 }
             }
@@ -81,7 +85,9 @@ impl Node {
         let Some(seat) = self.roster.give_up_seat(person) else { return };
         self.is_no_news(person);
         let to = self.audience(person, Audience::Others);
-        self.tell_after(to, signal_update(seat.farewell(person, &self.log.state, reason)));
+        let farewell = seat.farewell(person, &self.log.state, reason);
+        self.departed.note(person, &farewell, &to, self.now);
+        self.tell_after(to, signal_update(farewell));
         self.room_changes();
     }
 

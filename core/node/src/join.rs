@@ -32,12 +32,11 @@ impl Node {
             _ if self.log.state.ended => return Err(Reject::SessionEnded),
             _ => return Err(Reject::Conflict("this server is shutting down; connect again")),
         }
-        if self.clients.get(client).is_some() {
+        if self.clients.of_socket(client).is_some() || self.clients.get(client).is_some() {
             return Err(Reject::Conflict("this socket has joined already"));
         }
-        if join.resume.is_some() {
-            self.refuse_to_resume(client);
-            return Ok(());
+        if let Some(connection) = &join.resume {
+            return self.resume(client, join, connection);
         }
         if self.clients.len() >= self.config.limits.connections {
             return Err(Reject::Limit("too many connections in this session"));
@@ -60,12 +59,6 @@ impl Node {
             space: None,
         };
         self.commit(&attach, Some(&join.person))
-    }
-
-    /// Media cannot be taken up again yet, so a client that tries is told to join afresh, which it does at once.
-    fn refuse_to_resume(&mut self, client: ClientId) {
-        self.tell(client, wire::leave(DisconnectReason::StateMismatch, Action::Reconnect));
-        self.give(Output::CloseSocket { client });
     }
 
     fn check_profile(&self, person: &PersonId, profile: &Profile) -> Result<(), Reject> {
@@ -114,38 +107,43 @@ impl Node {
         let others = self.roster.people().filter(|other| *other != person && !self.is_hidden(other));
         let others = others.filter_map(|other| self.info(other)).collect();
         let config = &self.config;
-        let ice_servers = config.ice_servers.iter().map(|server| proto::IceServer {
-            urls: server.urls.clone(),
-            username: server.username.clone(),
-            credential: server.credential.clone(),
-        });
         let seconds = |ms: u64| i32::try_from(ms / 1_000).unwrap_or(i32::MAX);
         proto::JoinResponse {
             room: Some(self.room_info()),
             participant: self.info(person),
             other_participants: others,
             server_version: config.server_version.clone(),
-            ice_servers: ice_servers.collect(),
+            ice_servers: self.ice_servers(),
             subscriber_primary: permission.can_subscribe,
-            // A client that loses its socket is faster back if it does not try to resume first.
-            client_configuration: Some(proto::ClientConfiguration {
-                resume_connection: proto::ClientConfigSetting::Disabled.into(),
-                ..Default::default()
-            }),
+            client_configuration: Some(self.client_configuration()),
             server_region: config.region.clone(),
             ping_timeout: seconds(config.ping_timeout_ms),
             ping_interval: seconds(config.ping_interval_ms),
-            server_info: Some(proto::ServerInfo {
-                edition: proto::server_info::Edition::Standard.into(),
-                version: config.server_version.clone(),
-                protocol: 17,
-                region: config.region.clone(),
-                node_id: config.node_id.clone(),
-                agent_protocol: 1,
-                ..Default::default()
-            }),
+            server_info: Some(self.server_info()),
             enabled_publish_codecs: wire::codecs(&config.codecs),
             fast_publish: permission.can_publish || !permission.can_publish_sources.is_empty(),
+            ..Default::default()
+        }
+    }
+
+    pub(crate) fn ice_servers(&self) -> Vec<proto::IceServer> {
+        let servers = self.config.ice_servers.iter().map(|server| proto::IceServer {
+            urls: server.urls.clone(),
+            username: server.username.clone(),
+            credential: server.credential.clone(),
+        });
+        servers.collect()
+    }
+
+    pub(crate) fn server_info(&self) -> proto::ServerInfo {
+        let config = &self.config;
+        proto::ServerInfo {
+            edition: proto::server_info::Edition::Standard.into(),
+            version: config.server_version.clone(),
+            protocol: 17,
+            region: config.region.clone(),
+            node_id: config.node_id.clone(),
+            agent_protocol: 1,
             ..Default::default()
         }
     }
@@ -166,10 +164,13 @@ impl Node {
         self.commit_departure(&Command::Leave { connection: client.connection }, Some(&client.person));
     }
 
-    /// A socket closed or went silent: the seat waits for its person.
+    /// A socket closed or went silent: the seat waits for its person, and their media for a client that resumes.
     pub(crate) fn lose(&mut self, id: ClientId, last_seen: UnixMs) {
+        if self.may_come_back(id) {
+            return self.let_wait(id, DetachReason::ConnectionLost, last_seen);
+        }
+        let reason = if self.has_resume_window() { DetachReason::NeverConnected } else { DetachReason::ConnectionLost };
         let Some(client) = self.dismiss_at_once(id) else { return };
-        let reason = DetachReason::ConnectionLost;
         self.commit_departure(&Command::Detach { connection: client.connection, reason, last_seen }, None);
     }
 
@@ -177,20 +178,23 @@ impl Node {
     pub(crate) fn dismiss(&mut self, id: ClientId, leave: proto::SignalResponse, reason: DetachReason) {
         let Some(client) = self.forget(id) else { return };
         let last_seen = self.now;
+        let socket = client.socket;
         self.commit_departure(&Command::Detach { connection: client.connection, reason, last_seen }, None);
-        self.log.after(Effect::Farewell { client: id, response: Some(Box::new(leave)) });
+        self.log.after(Effect::Farewell { client: id, socket, response: Some(Box::new(leave)) });
     }
 
     /// Closes a socket and its media without waiting for the log.
     pub(crate) fn dismiss_at_once(&mut self, id: ClientId) -> Option<Client> {
         let client = self.forget(id)?;
-        self.close_client(id);
+        self.close_client(id, client.socket);
         Some(client)
     }
 
-    pub(crate) fn close_client(&mut self, id: ClientId) {
+    pub(crate) fn close_client(&mut self, id: ClientId, socket: Option<ClientId>) {
         self.tell_media(sfu::Command::Close { conn: clients::media_of(id) });
-        self.give(Output::CloseSocket { client: id });
+        if let Some(client) = socket {
+            self.give(Output::CloseSocket { client });
+        }
     }
 
     /// From here on nothing that comes from this socket or its media has an effect.
@@ -205,26 +209,27 @@ impl Node {
             return;
         }
         let leaving: Vec<_> = self.clients.ids().into_iter().filter_map(|id| self.forget(id)).collect();
-        for client in &leaving {
+        for client in leaving.iter().filter(|client| client.socket.is_some()) {
             let (connection, last_seen) = (client.connection.clone(), self.now);
             let reason = DetachReason::ServerStopped;
             self.commit_departure(&Command::Detach { connection, reason, last_seen }, None);
         }
         for client in leaving {
             let response = wire::leave(DisconnectReason::ServerShutdown, Action::Reconnect);
-            self.log.after(Effect::Farewell { client: client.id, response: Some(Box::new(response)) });
+            let (client, socket) = (client.id, client.socket);
+            self.log.after(Effect::Farewell { client, socket, response: Some(Box::new(response)) });
         }
         self.phase = Phase::Closing;
         self.log.after(Effect::Closed);
     }
 
-    fn commit_departure(&mut self, command: &Command, actor: Option<&PersonId>) {
+    pub(crate) fn commit_departure(&mut self, command: &Command, actor: Option<&PersonId>) {
         if let Err(reject) = self.commit(command, actor) {
             tracing::error!(%reject, "bug: a client had no connection in the log");
         }
     }
 
-    fn info(&self, person: &PersonId) -> Option<proto::ParticipantInfo> {
+    pub(crate) fn info(&self, person: &PersonId) -> Option<proto::ParticipantInfo> {
         self.roster.info(person, &self.log.state, &self.clients, &self.tracks)
     }
 }

@@ -17,6 +17,12 @@ pub(crate) enum Effect {
     Tell { to: Vec<ClientId>, response: Arc<proto::SignalResponse> },
     /// Give a client its join response and open its media, if it is still there.
     Welcome { client: ClientId, response: Arc<proto::SignalResponse> },
+    /// Tell a client that it has resumed, and what was held back for it until then.
+    Reconnect { client: ClientId },
+    /// Tell a client that has resumed the latest values of what is told only when it changes.
+    Latest { client: ClientId },
+    /// Take a client's socket away.
+    Lose { client: ClientId },
     /// Tell the media shard.
     Media(sfu::Command),
     /// Tell the media shard what a client receives, if it is still there.
@@ -24,7 +30,7 @@ pub(crate) enum Effect {
     /// Send a fresh token to a client, if it is still there.
     RefreshToken { client: ClientId, person: session::PersonId, profile: Box<session::Profile> },
     /// Tell a client that was dismissed why, if it does not know, and close its media and its socket.
-    Farewell { client: ClientId, response: Option<Box<proto::SignalResponse>> },
+    Farewell { client: ClientId, socket: Option<ClientId>, response: Option<Box<proto::SignalResponse>> },
     /// The class is over.
     Closed,
 }
@@ -40,7 +46,13 @@ impl Effect {
                 let attributes = profile.attributes.iter().map(|(key, value)| key.len() + value.0.len());
                 profile.name.0.len() + profile.metadata.0.len() + attributes.sum::<usize>()
             }
-            Effect::Media(_) | Effect::Receive { .. } | Effect::Farewell { .. } | Effect::Closed => 0,
+            Effect::Reconnect { .. }
+            | Effect::Latest { .. }
+            | Effect::Lose { .. }
+            | Effect::Media(_)
+            | Effect::Receive { .. }
+            | Effect::Farewell { .. }
+            | Effect::Closed => 0,
         };
         WITHOUT_CONTENT + content
     }
@@ -89,11 +101,12 @@ impl Log {
         Some(held.effect)
     }
 
-    /// What waits, when it can never become true: nobody is told of it. Returns the clients whose farewell was waiting.
-    pub(crate) fn abandon(&mut self) -> Vec<ClientId> {
+    /// What waits, when it can never become true: nobody is told of it. Returns the clients whose farewell was waiting, with their
+    /// sockets.
+    pub(crate) fn abandon(&mut self) -> Vec<(ClientId, Option<ClientId>)> {
         self.held_bytes = 0;
         let dismissed = std::mem::take(&mut self.held).into_iter().filter_map(|held| match held.effect {
-            Effect::Farewell { client, .. } => Some(client),
+            Effect::Farewell { client, socket, .. } => Some((client, socket)),
             _ => None,
         });
         dismissed.collect()

@@ -30,7 +30,7 @@ impl Node {
                 self.tell_media_client(conn, Message::Offer(offer));
             }
             Event::Connected { conn, target } => self.connected(conn, target),
-            Event::Disconnected { conn, why, .. } => self.media_gone(conn, why),
+            Event::Disconnected { conn, why, can_return, .. } => self.media_gone(conn, why, can_return),
             Event::TrackMatched { conn, track, mid, mime_type, layers } => {
                 self.track_matched(conn, track, mid, mime_type, layers);
             }
@@ -73,19 +73,28 @@ impl Node {
 
     /// A client that says goodbye closes its peers in the same moment, and that may arrive first. So it has some time to say
     /// it, or to close its socket, before its media counts as failed.
-    fn media_gone(&mut self, conn: sfu::ConnKey, why: &'static str) {
+    fn media_gone(&mut self, conn: sfu::ConnKey, why: &'static str, can_return: bool) {
         let now = self.now;
         let Some(client) = self.clients.of_media_mut(conn) else { return };
+        if client.socket.is_none() {
+            return; // What is left of it waits for its return.
+        }
+        client.media_can_return &= can_return;
         if client.media_gone_at.is_none() {
             client.media_gone_at = Some(now);
             tracing::info!(client = conn.0, why, "the media of a client is gone");
         }
     }
 
-    /// The client's socket stands and its media does not: it is to come back as a whole.
+    /// The client's socket stands and its media does not: it is to resume, or where that is in vain, to come back as a whole.
     pub(crate) fn media_failed(&mut self, client: ClientId) {
+        let can_return = self.clients.get(client).is_some_and(|client| client.media_can_return);
+        if can_return && self.may_come_back(client) {
+            return self.send_to_resume(client);
+        }
         let leave = wire::leave(DisconnectReason::MediaFailure, Action::Reconnect);
-        self.dismiss(client, leave, DetachReason::MediaFailed);
+        let reason = if self.has_resume_window() { DetachReason::StateMismatch } else { DetachReason::MediaFailed };
+        self.dismiss(client, leave, reason);
     }
 
     fn media_refused(&mut self, conn: sfu::ConnKey, what: Refusal, why: &str) {

@@ -5,6 +5,8 @@ use crate::api::{ClientId, Input, Output};
 use crate::clients::Clients;
 use crate::config::NodeConfig;
 use crate::log::{Effect, Log};
+use crate::replay::Replay;
+use crate::resume::Departed;
 use crate::rng::Rng;
 use crate::roster::Roster;
 use crate::timers::Timers;
@@ -34,6 +36,8 @@ pub struct Node {
     pub(crate) phase: Phase,
     /// Whose new look is to be told once the events at hand are applied, and whether to themselves as well.
     news: BTreeMap<PersonId, Audience>,
+    pub(crate) departed: Departed,
+    pub(crate) replay: Replay,
     out: VecDeque<Output>,
 }
 
@@ -111,6 +115,8 @@ impl Node {
             phase: Phase::Opening { last_seen },
             log: Log::new(state),
             news: BTreeMap::new(),
+            departed: Departed::default(),
+            replay: Replay::default(),
             out: VecDeque::new(),
         }
     }
@@ -124,8 +130,16 @@ impl Node {
         match input {
             _ if self.phase == Phase::Closed => {}
             Input::Join { client, join } => self.join(client, &join),
-            Input::Signal { client, request } => self.signal(client, *request),
-            Input::SocketClosed { client, last_seen } => self.lose(client, last_seen),
+            Input::Signal { client, request } => {
+                if let Some(client) = self.clients.of_socket(client) {
+                    self.signal(client, *request);
+                }
+            }
+            Input::SocketClosed { client, last_seen } => {
+                if let Some(client) = self.clients.of_socket(client) {
+                    self.lose(client, last_seen);
+                }
+            }
             Input::Media(event) => self.media(event),
             Input::Durable(seq) => {
                 self.log.durable(seq);
@@ -226,9 +240,15 @@ impl Node {
             || self.log.outstanding_bytes() >= limits.outstanding_bytes
     }
 
-    /// Says something to one client at once. Only for what tells of no event.
+    /// Says something to one client at once. Only for what tells of no event. A client that is lost is not told; once it has
+    /// resumed it is told how everything is.
     pub(crate) fn tell(&mut self, client: ClientId, response: proto::SignalResponse) {
-        self.out.push_back(Output::Signal { client, response: Box::new(response) });
+        let Some(known) = self.clients.get_mut(client) else { return };
+        match (&mut known.held, known.socket) {
+            (Some(held), _) => held.push(response),
+            (None, Some(socket)) => self.out.push_back(Output::Signal { client: socket, response: Box::new(response) }),
+            (None, None) => {}
+        }
     }
 
     /// Says something to several clients once everything that has happened so far is durable.
@@ -287,12 +307,13 @@ impl Node {
             match effect {
                 Effect::Tell { to, response } => {
                     for client in to {
-                        if self.clients.get(client).is_some() {
-                            self.tell(client, (*response).clone());
-                        }
+                        self.tell(client, (*response).clone());
                     }
                 }
                 Effect::Welcome { client, response } => self.welcome(client, &response),
+                Effect::Reconnect { client } => self.tell_resumed(client),
+                Effect::Latest { client } => self.tell_latest(client),
+                Effect::Lose { client } => self.lose(client, self.now),
                 Effect::Media(command) => self.tell_media(command),
                 Effect::Receive { client, command } => {
                     if self.clients.get(client).is_some() {
@@ -300,13 +321,15 @@ impl Node {
                     }
                 }
                 Effect::RefreshToken { client, person, profile } => {
-                    if self.clients.get(client).is_some() {
-                        self.give(Output::RefreshToken { client, person, profile });
+                    if let Some(socket) = self.clients.get(client).and_then(|client| client.socket) {
+                        self.give(Output::RefreshToken { client: socket, person, profile });
                     }
                 }
-                Effect::Farewell { client, response } => {
-                    self.out.extend(response.map(|response| Output::Signal { client, response }));
-                    self.close_client(client);
+                Effect::Farewell { client, socket, response } => {
+                    if let Some((client, response)) = socket.zip(response) {
+                        self.give(Output::Signal { client, response });
+                    }
+                    self.close_client(client, socket);
                 }
                 Effect::Closed => self.close(),
             }
@@ -315,8 +338,8 @@ impl Node {
 
     /// The log is out of reach: what nobody was told of has not happened, and everybody is sent to find the class again.
     fn fail(&mut self) {
-        for dismissed in self.log.abandon() {
-            self.close_client(dismissed);
+        for (dismissed, socket) in self.log.abandon() {
+            self.close_client(dismissed, socket);
         }
         for client in self.clients.ids() {
             self.tell(client, wire::leave(proto::DisconnectReason::ServerShutdown, Action::Reconnect));

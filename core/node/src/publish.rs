@@ -71,6 +71,7 @@ impl Node {
             announced_at: self.now,
             stage: Stage::Announced,
             received: false,
+            wanted: None,
         });
         self.tell_media(sfu::Command::ExpectTrack { conn: media_of(id), spec });
         self.tell_track_published(id, &track);

@@ -43,20 +43,52 @@ impl Node {
     pub(crate) fn stream_paused(&mut self, receiver: sfu::ConnKey, track: sfu::TrackKey, paused: bool) {
         let Some(track) = self.tracks.id_of(track) else { return };
         let Some(publication) = self.log.state.tracks.get(track) else { return };
-        let Some(client) = self.clients.of_media(receiver).filter(|client| client.receives(track)) else { return };
-        let state = if paused { StreamState::Paused } else { StreamState::Active };
-        let info = proto::StreamStateInfo {
-            participant_sid: publication.connection.0.clone(),
-            track_sid: track.0.clone(),
-            state: state.into(),
-        };
+        let info = stream_state(publication, paused);
+        let Some(client) = self.clients.of_media_mut(receiver) else { return };
+        let id = client.id;
+        let Some(view) = client.views.get_mut(track).filter(|view| view.subscribed) else { return };
+        view.paused = paused;
         let update = proto::StreamStateUpdate { stream_states: vec![info] };
-        self.tell(client.id, wire::signal(Message::StreamStateUpdate(update)));
+        self.tell(id, wire::signal(Message::StreamStateUpdate(update)));
+    }
+
+    /// A client that was away is told of each picture that it receives whether it flows.
+    pub(crate) fn tell_streams_again(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get(id) else { return };
+        let received = client.views.iter().filter(|(_, view)| view.subscribed);
+        let states = received.filter_map(|(track, view)| {
+            let publication = self.log.state.tracks.get(track).filter(|known| known.kind == MediaKind::Video)?;
+            Some(stream_state(publication, view.paused))
+        });
+        let stream_states: Vec<_> = states.collect();
+        if !stream_states.is_empty() {
+            let update = proto::StreamStateUpdate { stream_states };
+            self.tell(id, wire::signal(Message::StreamStateUpdate(update)));
+        }
+    }
+
+    /// Likewise of its own pictures, which of their layers are wanted.
+    pub(crate) fn tell_wanted_layers_again(&mut self, id: ClientId) {
+        let updates: Vec<_> = self
+            .tracks
+            .of(id)
+            .filter_map(|(track, known)| {
+                let publication = self.log.state.tracks.get(track)?;
+                Some(subscribed_quality_update(track, publication, known.wanted?))
+            })
+            .collect();
+        for update in updates {
+            self.tell(id, wire::signal(Message::SubscribedQualityUpdate(update)));
+        }
     }
 
     /// A publisher need not send layers that nobody wants.
     pub(crate) fn layers_wanted(&mut self, conn: sfu::ConnKey, key: sfu::TrackKey, max_layer: Option<u8>) {
-        let Some(id) = self.tracks.id_of(key) else { return };
+        let Some(id) = self.tracks.id_of(key).cloned() else { return };
+        if let Some(track) = self.tracks.get_mut(&id).filter(|track| crate::clients::media_of(track.owner) == conn) {
+            track.wanted = Some(max_layer);
+        }
+        let id = &id;
         let Some(publication) = self.log.state.tracks.get(id) else { return };
         let Some(client) = self.clients.of_media(conn).map(|client| client.id) else { return };
         if publication.kind == MediaKind::Video && self.tracks.get(id).is_some_and(|track| track.owner == client) {
@@ -93,6 +125,15 @@ impl Node {
 
     fn tell_quality(&mut self, id: ClientId, updates: Vec<proto::ConnectionQualityInfo>) {
         self.tell(id, wire::signal(Message::ConnectionQuality(proto::ConnectionQualityUpdate { updates })));
+    }
+}
+
+fn stream_state(publication: &Publication, paused: bool) -> proto::StreamStateInfo {
+    let state = if paused { StreamState::Paused } else { StreamState::Active };
+    proto::StreamStateInfo {
+        participant_sid: publication.connection.0.clone(),
+        track_sid: publication.track.0.clone(),
+        state: state.into(),
     }
 }
 

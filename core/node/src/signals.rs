@@ -5,15 +5,10 @@ use crate::clients::media_of;
 use crate::node::{Node, Phase};
 use crate::wire;
 use livekit_protocol as proto;
-use lyceum_session as session;
 use lyceum_sfu as sfu;
-use proto::DisconnectReason;
-use proto::leave_request::Action;
 use proto::request_response::{Reason, Request};
 use proto::signal_request::Message as Ask;
 use proto::signal_response::Message as Say;
-use proto::simulate_scenario::Scenario;
-use session::DetachReason;
 
 /// `request_response` tells of success only to clients of this protocol version and above.
 const HEARS_OF_SUCCESS: i32 = 15;
@@ -85,9 +80,9 @@ impl Node {
             Ask::StoreDataBlobRequest(_) | Ask::GetDataBlobRequest(_) => {
                 self.refuse(id, Reason::InvalidRequest, "data blobs are not supported", None);
             }
-            // `sync_state` belongs to a resume, which was answered with a full reconnect; `update_layers` is retired;
-            // `leave` was handled before.
-            Ask::SyncState(_) | Ask::UpdateLayers(_) | Ask::Leave(_) => {}
+            Ask::SyncState(state) => self.sync_state(id, state),
+            // `update_layers` is retired; `leave` was handled before.
+            Ask::UpdateLayers(_) | Ask::Leave(_) => {}
         }
     }
 
@@ -126,22 +121,6 @@ impl Node {
                 self.tell_media(sfu::Command::RemoteCandidate { conn, target, candidate });
             }
             None => self.refuse(id, Reason::InvalidRequest, "the candidate is not a JSON RTCIceCandidateInit", None),
-        }
-    }
-
-    /// Scenarios that client test suites ask for. They touch nobody but the client that asks.
-    fn simulate(&mut self, id: ClientId, scenario: Option<Scenario>) {
-        match scenario {
-            Some(Scenario::SpeakerUpdate(seconds)) => self.pretend_to_speak(id, seconds),
-            Some(Scenario::ServerLeave(_)) => {
-                let leave = wire::leave(DisconnectReason::ServerShutdown, Action::Disconnect);
-                self.dismiss(id, leave, DetachReason::ServerStopped);
-            }
-            Some(Scenario::LeaveRequestFullReconnect(_)) => {
-                let leave = wire::leave(DisconnectReason::ServerShutdown, Action::Reconnect);
-                self.dismiss(id, leave, DetachReason::ServerStopped);
-            }
-            _ => self.refuse(id, Reason::UnsupportedType, "this scenario is not supported", None),
         }
     }
 

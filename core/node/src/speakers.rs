@@ -40,6 +40,21 @@ impl Node {
         }
     }
 
+    /// Whoever was away is told of everybody whom they receive whether they speak.
+    pub(crate) fn tell_speakers_again(&mut self, id: ClientId) {
+        let heard = self.clients.iter().filter(|client| client.id != id && self.hears(id, client.id));
+        let speakers: Vec<_> = heard
+            .map(|client| proto::SpeakerInfo {
+                sid: client.connection.0.clone(),
+                level: client.speaks_at.unwrap_or_default(),
+                active: client.speaks_at.is_some(),
+            })
+            .collect();
+        if !speakers.is_empty() {
+            self.tell(id, wire::signal(Message::SpeakersChanged(proto::SpeakersChanged { speakers })));
+        }
+    }
+
     /// Likewise who begins to receive somebody, once they have been told of the track.
     pub(crate) fn tell_known_speaker(&mut self, id: ClientId, publisher: ClientId) {
         let Some(speaker) = self.clients.get(publisher).and_then(speaker_info) else { return };

@@ -93,8 +93,10 @@ impl Node {
 
         let client = self.clients.get_mut(id).ok_or(NotReceived::NoSuchTrack)?;
         let first_wish = sfu::Wish { enabled: !paused, ..Default::default() };
-        let view =
-            client.views.entry(track.clone()).or_insert(crate::clients::View { subscribed: false, wish: first_wish });
+        let view = client
+            .views
+            .entry(track.clone())
+            .or_insert(crate::clients::View { wish: first_wish, ..Default::default() });
         view.subscribed = true;
         let (conn, wish) = (media_of(id), view.wish);
         let track_id = track.0.clone();
@@ -113,6 +115,7 @@ impl Node {
         let Some(client) = self.clients.get_mut(id) else { return };
         let Some(view) = client.views.get_mut(track).filter(|view| view.subscribed) else { return };
         view.subscribed = false;
+        view.paused = false;
         let Some(known) = self.tracks.get(track) else { return };
         let conn = media_of(id);
         let command = sfu::Command::Unsubscribe { conn, track: known.key };
@@ -162,7 +165,7 @@ impl Node {
         }
     }
 
-    fn set_wish(&mut self, id: ClientId, track: &TrackId, wish: sfu::Wish) {
+    pub(crate) fn set_wish(&mut self, id: ClientId, track: &TrackId, wish: sfu::Wish) {
         let Some(client) = self.clients.get_mut(id) else { return };
         let view = client.views.entry(track.clone()).or_default();
         view.wish = wish;

@@ -25,6 +25,8 @@ pub(crate) struct Track {
     pub(crate) muted: bool,
     /// Whether its publisher was told that somebody receives it.
     pub(crate) received: bool,
+    /// The highest layer that anybody wants, as its publisher was told last, or was to be.
+    pub(crate) wanted: Option<Option<u8>>,
 }
 
 /// How far a track has come.

@@ -43,6 +43,15 @@ pub enum Kind {
     Video,
 }
 
+impl Kind {
+    pub(crate) fn clock_hz(self) -> u32 {
+        match self {
+            Kind::Audio => 48_000,
+            Kind::Video => 90_000,
+        }
+    }
+}
+
 /// A video codec, or Opus.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[allow(missing_docs)]
@@ -159,8 +168,8 @@ pub enum Command {
         /// The SDP.
         sdp: String,
     },
-    /// The client lost its network and resumes: the next offer restarts ICE on the subscriber peer. (On the publisher peer the client
-    /// restarts it with its own offer.)
+    /// The client lost its network and resumes: a new offer restarts ICE on the subscriber peer, in place of one that waits for its
+    /// answer. (On the publisher peer the client restarts it with its own offer.)
     RestartIce {
         /// The connection.
         conn: ConnKey,
@@ -273,6 +282,8 @@ pub enum Event {
         target: Target,
         /// In words, for the log.
         why: &'static str,
+        /// Whether restarting ICE may bring it back.
+        can_return: bool,
     },
     /// A track's m-line was found in an offer: it can be announced and subscribed. Emitted before the answer.
     TrackMatched {

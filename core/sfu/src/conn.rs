@@ -138,10 +138,12 @@ enum Place {
 struct Outstanding {
     offer_id: u32,
     pending: Pending,
-    /// Lines that begin to carry a track with it.
-    begun: Vec<Mid>,
+    /// Lines that begin to carry a track with it, and what those carried last that are not new.
+    begun: Vec<(Mid, Option<TrackKey>)>,
     /// Lines that it silences.
     silenced: Vec<FreeLine>,
+    /// Whether it opens the data channels.
+    with_channels: bool,
     since: Instant,
 }
 
@@ -179,7 +181,6 @@ impl Slot {
 
 impl Subscription {
     pub(crate) fn new(track: &Track, stream_id: String, track_id: String, wish: Wish) -> Self {
-        let clock_hz = if track.kind == Kind::Audio { 48_000 } else { 90_000 };
         Self {
             kind: track.kind,
             stereo: track.stereo,
@@ -187,7 +188,7 @@ impl Subscription {
             track_id,
             wish,
             grant: Grant::UpTo(usize::MAX),
-            forwarder: Forwarder::new(clock_hz),
+            forwarder: Forwarder::new(track.kind.clock_hz()),
             offered: None,
             live: None,
         }
@@ -377,7 +378,7 @@ impl Conn {
                     let line = negotiation.free.swap_remove(at);
                     subscription.forwarder = line.forwarder;
                     subscription.offered = Some(line.mid);
-                    reused.push(line.mid);
+                    reused.push((line.mid, Some(line.last)));
                 }
                 Place::New => {
                     negotiation.count(subscription.kind).lines += 1;
@@ -393,10 +394,11 @@ impl Conn {
         }
         let silenced = std::mem::take(&mut negotiation.ended);
         let silence: Vec<Mid> = silenced.iter().map(|line| line.mid).collect();
+        let reuse: Vec<Mid> = reused.iter().map(|(mid, _)| *mid).collect();
         let with_channels = !negotiation.channels_offered;
         negotiation.channels_offered = true;
         let restart_ice = std::mem::take(&mut negotiation.restart_ice);
-        let offered = self.subscriber.peer.offer(with_channels, restart_ice, &silence, &reused, &lines);
+        let offered = self.subscriber.peer.offer(with_channels, restart_ice, &silence, &reuse, &lines);
         let Some((sdp, pending, mids)) = offered else {
             // The client had silenced them itself.
             negotiation.free.extend(silenced);
@@ -410,12 +412,48 @@ impl Conn {
         negotiation.note_offer(now);
         negotiation.last_offer_id += 1;
         let offer_id = negotiation.last_offer_id;
-        let begun = reused.into_iter().chain(mids).collect();
-        negotiation.outstanding = Some(Outstanding { offer_id, pending, begun, silenced, since: now });
+        let begun = reused.into_iter().chain(mids.into_iter().map(|mid| (mid, None))).collect();
+        negotiation.outstanding = Some(Outstanding { offer_id, pending, begun, silenced, with_channels, since: now });
         let carried = || self.subscriptions.iter().filter_map(|(track, held)| Some((held.offered?, *track, held)));
         let lines = carried().map(|(mid, _, held)| (mid.to_string(), held.carried())).collect();
         let mids = carried().map(|(mid, track, _)| (mid.to_string(), track)).collect();
         Some(Offer { offer_id, sdp: shape_offer(&sdp, &lines), mids })
+    }
+
+    /// The next offer restarts ICE. It comes at once: an offer that waits for its answer was lost with the network, so what it would
+    /// have changed goes into the next.
+    pub(crate) fn restart_ice(&mut self) {
+        self.negotiation.restart_ice = true;
+        self.publisher.gone_told = false;
+        self.subscriber.gone_told = false;
+        let Some(lost) = self.negotiation.outstanding.take() else { return };
+        if lost.with_channels {
+            self.negotiation.channels_offered = false;
+            self.subscriber.peer.forget_channels();
+        }
+        for (mid, last) in lost.begun {
+            let owner = self.subscriptions.values_mut().find(|subscription| subscription.offered == Some(mid));
+            let ended = self.negotiation.ended_early.iter().position(|line| line.mid == mid);
+            let (kind, forwarder) = match (owner, ended) {
+                (Some(subscription), _) => {
+                    subscription.offered = None;
+                    let fresh = Forwarder::new(subscription.kind.clock_hz());
+                    (subscription.kind, std::mem::replace(&mut subscription.forwarder, fresh))
+                }
+                (None, Some(at)) => {
+                    let line = self.negotiation.ended_early.remove(at);
+                    (line.kind, line.forwarder)
+                }
+                (None, None) => continue,
+            };
+            match last {
+                // It was to be used again, and is silent still.
+                Some(last) => self.negotiation.free.push(FreeLine { mid, kind, last, forwarder }),
+                // It was to be new, and has never been.
+                None => self.negotiation.count(kind).lines -= 1,
+            }
+        }
+        self.negotiation.ended.extend(lost.silenced);
     }
 
     /// The client's answer. Returns the tracks that can flow from now on; `None` if the answer is for an older offer.
@@ -428,7 +466,7 @@ impl Conn {
         };
         self.subscriber.peer.accept_answer(outstanding.pending, sdp)?;
         let mut live = Vec::new();
-        for mid in outstanding.begun {
+        for (mid, _) in outstanding.begun {
             let owner = self.subscriptions.iter_mut().find(|(_, subscription)| subscription.offered == Some(mid));
             if let Some((track, subscription)) = owner {
                 self.subscriber.peer.prepare_to_send(mid, subscription.kind);

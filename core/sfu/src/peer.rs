@@ -77,8 +77,12 @@ pub(crate) struct Format {
 #[derive(Debug)]
 pub(crate) enum PeerEvent {
     Connected,
-    /// Gone for good.
-    Gone(&'static str),
+    /// The network does not get through, or the client has closed its side.
+    Gone {
+        why: &'static str,
+        /// Whether restarting ICE may help.
+        can_return: bool,
+    },
     Packet(Incoming),
     /// The remote needs a key frame of what we send on this m-line.
     KeyframeWanted(Mid),
@@ -271,7 +275,7 @@ impl Peer {
             }
         }
         if self.gone || !self.rtc.is_alive() {
-            events.push(PeerEvent::Gone("the WebRTC connection failed"));
+            events.push(PeerEvent::Gone { why: "the WebRTC connection failed", can_return: false });
             return None;
         }
         wake
@@ -355,6 +359,11 @@ impl Peer {
         self.channels.extend(opened);
         let (offer, pending) = offer?;
         Some((offer.to_sdp_string(), Pending(pending), added))
+    }
+
+    /// The offer that would have opened our channels was lost.
+    pub(crate) fn forget_channels(&mut self) {
+        self.channels.clear();
     }
 
     /// The client's answer to our offer.
@@ -492,9 +501,13 @@ impl Peer {
                 events.push(PeerEvent::Connected);
             }
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
-                events.push(PeerEvent::Gone("no sign of life from the client's network"));
+                let why = "no sign of life from the client's network";
+                events.push(PeerEvent::Gone { why, can_return: true });
             }
-            Event::Closed => events.push(PeerEvent::Gone("the client closed the connection")),
+            Event::Closed => {
+                let why = "the client closed the connection";
+                events.push(PeerEvent::Gone { why, can_return: false });
+            }
             Event::RtpPacket(packet) => events.extend(self.incoming(packet).map(PeerEvent::Packet)),
             Event::KeyframeRequest(request) => events.push(PeerEvent::KeyframeWanted(request.mid)),
             Event::ChannelOpen(id, label) => {

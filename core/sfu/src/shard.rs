@@ -129,7 +129,7 @@ impl Shard {
             Command::SubscriberAnswer { conn, offer_id, sdp } => self.subscriber_answer(now, conn, offer_id, &sdp),
             Command::RestartIce { conn } => {
                 if let Some(known) = self.conns.get_mut(&conn) {
-                    known.negotiation.restart_ice = true;
+                    known.restart_ice();
                     self.renegotiate.insert(conn);
                 }
             }
@@ -527,11 +527,11 @@ impl Shard {
                     }
                 }
             }
-            PeerEvent::Gone(why) => {
+            PeerEvent::Gone { why, can_return } => {
                 if let Some(known) = self.conns.get_mut(&conn)
                     && !std::mem::replace(&mut known.slot(id.target).gone_told, true)
                 {
-                    self.events.push_back(Event::Disconnected { conn, target: id.target, why });
+                    self.events.push_back(Event::Disconnected { conn, target: id.target, why, can_return });
                 }
             }
             PeerEvent::Packet(incoming) => self.route(now, conn, incoming),
@@ -762,6 +762,7 @@ impl Shard {
                     conn: conn.key,
                     target: Target::Subscriber,
                     why: "the client did not answer an offer in time",
+                    can_return: true,
                 });
             }
             if conn.has_backlog() {

@@ -164,6 +164,9 @@ settings! {
         departure_timeout_s: u64 where (1..=604_800) = 300,
         /// How long a person whose connection is lost is shown as reconnecting before they are offline, in seconds.
         presence_grace_s: u64 where (1..=3600) = 60,
+        /// For how long the tracks of somebody who lost their connection stay published, so that their device can go on with them.
+        /// After that it joins afresh, which takes a little longer. 0 is not at all.
+        resume_window_s: u64 where (0..=600) = 30,
         /// Tracks that one device may publish at a time.
         max_tracks: u32 where (1..=1000) = 16,
         /// Classes that may run at a time.

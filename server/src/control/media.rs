@@ -2,7 +2,6 @@
 
 use super::session::Mail;
 use crate::metrics::Metrics;
-use lyceum_node::ClientId;
 use lyceum_sfu::{ConnKey, Event, GroupKey};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -40,14 +39,12 @@ impl Routes {
         self.conns.iter().copied()
     }
 
-    pub fn add(&mut self, client: ClientId) {
-        let conn = ConnKey(client.0);
+    pub fn add(&mut self, conn: ConnKey) {
         self.table.insert(Subject::Conn(conn), &self.mailbox);
         self.conns.insert(conn);
     }
 
-    pub fn remove(&mut self, client: ClientId) {
-        let conn = ConnKey(client.0);
+    pub fn remove(&mut self, conn: ConnKey) {
         self.table.remove(Subject::Conn(conn));
         self.conns.remove(&conn);
     }

@@ -347,7 +347,7 @@ impl Control {
             empty_timeout_ms: rooms.empty_timeout_s * 1000,
             departure_timeout_ms: rooms.departure_timeout_s * 1000,
             max_tracks_per_connection: rooms.max_tracks,
-            resume_window_ms: 0,
+            resume_window_ms: rooms.resume_window_s * 1000,
         }
     }
 

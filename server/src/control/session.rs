@@ -150,13 +150,11 @@ impl<L: Logic> Session<L> {
             }
             let input = match self.turn(commits).await {
                 Turn::Mail(Mail::Join { client, join, seat }) => {
-                    self.routes.add(client);
                     seats.insert(client, seat);
                     Input::Join { client, join }
                 }
                 Turn::Mail(Mail::Signal { client, request }) => Input::Signal { client, request },
                 Turn::Mail(Mail::Gone { client, last_seen }) => {
-                    self.routes.remove(client);
                     seats.remove(&client);
                     Input::SocketClosed { client, last_seen }
                 }
@@ -215,7 +213,15 @@ impl<L: Logic> Session<L> {
                     self.tell(seats, client, Outbound::Refused(reject));
                     seats.remove(&client);
                 }
-                Output::Media(command) => self.shared.media.send(command),
+                Output::Media(command) => {
+                    // A client's media may outlive the socket that it came with.
+                    match &command {
+                        lyceum_sfu::Command::Open { conn, .. } => self.routes.add(*conn),
+                        lyceum_sfu::Command::Close { conn } => self.routes.remove(*conn),
+                        _ => {}
+                    }
+                    self.shared.media.send(command);
+                }
                 Output::Closed => return Ok(Step::Stop),
             }
         }

@@ -100,16 +100,17 @@ impl World {
                 state.tracks.values().filter(|track| track.person.0 != tab.person && !is_hidden(&track.person));
             let mut others: Vec<String> = others.map(|track| track.track.0.clone()).collect();
             others.sort();
-            let received = tab.socket.map(|client| self.media.received_by(ConnKey(client.0))).unwrap_or_default();
+            let received = tab.media.map(|client| self.media.received_by(ConnKey(client.0))).unwrap_or_default();
             assert_eq!(others, received, "media to {}", tab.person);
             assert!(tab.receives.iter().eq(&others), "offered to {}", tab.person);
         }
         let online = state.participants.values().filter(|known| known.presence == Presence::Online).count();
         let here = self.tabs.iter().filter(|tab| tab.sid.is_some()).count();
         assert_eq!(online, here, "people online in the log, and tabs in the class");
+        let lost = state.participants.values().filter(|known| known.lost.is_some()).count();
         let (conns, _) = self.media.open();
-        assert_eq!(conns.len(), here, "media connections and tabs in the class");
-        assert_eq!(node.stats().clients, here, "sockets that the node knows");
+        assert_eq!(conns.len(), here + lost, "media connections, and tabs in the class or still waited for");
+        assert_eq!(node.stats().clients, here + lost, "clients that the node knows");
         assert_eq!(node.stats().outstanding_effects, 0, "held back for nothing");
     }
 }

@@ -11,6 +11,7 @@ use proto::{DisconnectReason, SignalRequest, SignalResponse};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One tab of one person.
+#[derive(Clone)]
 pub struct Learner {
     /// Whose tab.
     pub person: String,
@@ -22,6 +23,10 @@ pub struct Learner {
     pub sid: Option<String>,
     /// The sid of a socket that was lost, to be resumed.
     pub resume: Option<String>,
+    /// The socket that its media came with.
+    pub media: Option<ClientId>,
+    /// What it knew when it lost its socket, for when it resumes.
+    kept: Option<Box<Learner>>,
     /// When it tries again.
     pub retry_at_ms: Option<u64>,
     /// What it publishes whenever it is in.
@@ -97,6 +102,8 @@ impl Learner {
             socket: None,
             sid: None,
             resume: None,
+            media: None,
+            kept: None,
             retry_at_ms: None,
             tracks: Vec::new(),
             roster: BTreeMap::new(),
@@ -119,8 +126,43 @@ impl Learner {
     /// The socket is gone, and with it what was seen through it.
     pub(crate) fn loses_socket(&mut self) {
         self.socket = None;
-        self.resume = self.sid.take();
+        if self.sid.is_some() {
+            self.kept = Some(Box::new(Self { kept: None, ..self.clone() }));
+        }
+        self.resume = self.kept.as_ref().and_then(|kept| kept.sid.clone());
+        self.media = None;
         self.forget();
+    }
+
+    /// It knows again what it knew.
+    fn resumes(&mut self) -> Vec<Reaction> {
+        let Some(kept) = self.kept.take() else { panic!("{} resumes nothing", self.person) };
+        self.sid = kept.sid;
+        self.media = kept.media;
+        self.myself = kept.myself;
+        self.roster = kept.roster;
+        self.receives = kept.receives;
+        self.known_tracks = kept.known_tracks;
+        self.offer_id = kept.offer_id;
+        for track in &mut self.tracks {
+            let known = kept.tracks.iter().find(|known| known.cid == track.cid);
+            track.sid = known.and_then(|known| known.sid.clone());
+        }
+        let published = self.tracks.iter().filter_map(|track| {
+            let info = proto::TrackInfo { sid: track.sid.clone()?, ..Default::default() };
+            Some(proto::TrackPublishedResponse { cid: track.cid.clone(), track: Some(info) })
+        });
+        let state = proto::SyncState { publish_tracks: published.collect(), ..Default::default() };
+        let mut reactions = vec![says(Ask::SyncState(state))];
+        // What was wanted while it was away.
+        for track in &self.tracks {
+            reactions.push(match &track.sid {
+                Some(sid) => says(Ask::Mute(proto::MuteTrackRequest { sid: sid.clone(), muted: track.muted })),
+                None => announces(track),
+            });
+        }
+        reactions.push(self.offers());
+        reactions
     }
 
     fn forget(&mut self) {
@@ -141,7 +183,8 @@ impl Learner {
                 let me = join.participant.unwrap_or_default();
                 assert_eq!(me.identity, self.person, "a person is told who they are");
                 self.sid = Some(me.sid.clone());
-                self.resume = None;
+                (self.resume, self.kept) = (None, None);
+                self.media = self.socket;
                 self.sees(me);
                 for other in join.other_participants {
                     assert_ne!(other.identity, self.person, "nobody is their own classmate");
@@ -149,6 +192,7 @@ impl Learner {
                 }
                 self.publishes_everything()
             }
+            Told::Reconnect(_) => self.resumes(),
             Told::Update(update) => {
                 update.participants.into_iter().for_each(|info| self.sees(info));
                 Vec::new()
@@ -186,7 +230,7 @@ impl Learner {
                     Action::Disconnect => vec![Reaction::StaysAway],
                     Action::Resume => vec![Reaction::ComesBack { after_ms: RESUME_AFTER_MS }],
                     Action::Reconnect => {
-                        (self.sid, self.resume) = (None, None);
+                        (self.sid, self.resume, self.kept) = (None, None, None);
                         vec![Reaction::ComesBack { after_ms: REJOIN_AFTER_MS }]
                     }
                 }

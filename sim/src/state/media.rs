@@ -98,7 +98,7 @@ impl FakeMedia {
             }
             Command::RestartIce { conn } => {
                 if let Some(known) = self.conns.get_mut(&conn) {
-                    known.owes_offer = true;
+                    (known.owes_offer, known.awaits_answer) = (true, false);
                 }
             }
             Command::SetWish { .. } | Command::RemoteCandidate { .. } => {}
@@ -116,7 +116,12 @@ impl FakeMedia {
     /// The network under a client is gone.
     pub fn loses(&self, conn: ConnKey) -> Option<Event> {
         let why = "no ICE consent";
-        self.conns.contains_key(&conn).then_some(Event::Disconnected { conn, target: Target::Subscriber, why })
+        self.conns.contains_key(&conn).then_some(Event::Disconnected {
+            conn,
+            target: Target::Subscriber,
+            why,
+            can_return: true,
+        })
     }
 
     /// The ids of the tracks that a connection receives.

@@ -150,7 +150,7 @@ impl World {
             empty_timeout_ms: 300_000,
             departure_timeout_ms: 120_000,
             max_tracks_per_connection: 8,
-            resume_window_ms: 0,
+            resume_window_ms: 20_000,
         }
     }
 
@@ -282,7 +282,7 @@ impl World {
         let after_ms = self.rng.u64(500..15_000);
         self.later(after_ms, Happening::TabSeesClosed { client });
         if self.rng.bool()
-            && let Some(event) = self.media.loses(ConnKey(client.0))
+            && let Some(event) = self.tabs[tab.0].media.and_then(|media| self.media.loses(ConnKey(media.0)))
         {
             let incarnation = self.incarnation;
             self.later(10_000, Happening::NodeGets { incarnation, input: Box::new(Input::Media(event)) });
@@ -402,8 +402,9 @@ impl World {
                 }
             }
             Happening::DataArrives { client, packet } => {
+                let media = self.tab_of(client).and_then(|tab| self.tabs[tab.0].media);
                 if self.hears(client)
-                    && let Some(event) = self.media.data_from(ConnKey(client.0), &packet)
+                    && let Some(event) = media.and_then(|media| self.media.data_from(ConnKey(media.0), &packet))
                 {
                     self.node_gets(Input::Media(event));
                 }
@@ -545,7 +546,10 @@ impl World {
                             self.later(at - self.now_ms, Happening::NodeGets { incarnation, input });
                         }
                         FromMedia::Data { conn, bytes } => {
-                            let client = ClientId(conn.0);
+                            let of_media = |tab: &&Learner| tab.media == Some(ClientId(conn.0));
+                            let Some(client) = self.tabs.iter().find(of_media).and_then(|tab| tab.socket) else {
+                                continue;
+                            };
                             self.sends_to_tab(client, |client| Happening::TabHearsData { client, bytes });
                         }
                     }

@@ -12,7 +12,7 @@ pub fn world_of(seed: u64) -> World {
         presence_grace_ms: rng.u64(5_000..40_000),
         departure_timeout_ms: rng.u64(60_000..200_000),
         max_tracks_per_connection: 16,
-        resume_window_ms: 0,
+        resume_window_ms: if rng.u8(0..4) == 0 { 0 } else { rng.u64(1..30_000) },
         ..World::policy()
     };
     let mut world = World::new(seed, policy);

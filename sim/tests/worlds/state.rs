@@ -47,11 +47,21 @@ fn a_learner_whose_socket_is_gone_is_seen_reconnecting_and_comes_back_with_the_c
 
     class.world.vanishes(class.tabs["ann"]);
     class.until(|class| class.world.sees_reconnecting(class.tabs["teacher"], "ann") == Some(true));
-    assert!(class.world.sees(class.tabs["teacher"]).roster["ann"].tracks.is_empty(), "a lost camera is not shown");
+    assert_eq!(class.world.sees(class.tabs["teacher"]).roster["ann"].tracks.len(), 1, "her camera waits for her");
 
     class.world.joins(class.tabs["ann"]);
     class.world.settles();
     assert_eq!(class.world.sees_reconnecting(class.tabs["teacher"], "ann"), Some(false));
+    assert_eq!(class.sid("ann"), ann_before, "she goes on where she was");
+    assert_eq!(class.log_has("track.published"), 1);
+    assert_eq!(class.world.sees(class.tabs["teacher"]).receives.len(), 1);
+
+    class.world.vanishes(class.tabs["ann"]);
+    class.world.runs_for(World::policy().resume_window_ms + 1_000);
+    assert_eq!(class.world.sees_reconnecting(class.tabs["teacher"], "ann"), Some(true));
+    assert!(class.world.sees(class.tabs["teacher"]).roster["ann"].tracks.is_empty(), "it does not wait for ever");
+    class.world.joins(class.tabs["ann"]);
+    class.world.settles();
     assert_ne!(class.sid("ann"), ann_before);
     assert_eq!(class.world.sees(class.tabs["teacher"]).receives.len(), 1);
 }
@@ -256,6 +266,7 @@ fn five_hundred_joins_and_leaves_leave_nothing_behind() {
         }
         class.world.runs_for(2_500);
     }
+    class.world.runs_for(World::policy().resume_window_ms);
     class.world.settles();
     assert_eq!(class.world.open_things(), before);
     assert_eq!(class.log_has("connection.attached"), 501);

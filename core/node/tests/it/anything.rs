@@ -234,7 +234,12 @@ impl World {
                 let (loss, round_trip_ms) = (f32::from(track) / 100.0, Some(u32::from(track) * 40));
                 sfu::Event::Network { conn: anybody, target: sfu::Target::Publisher, loss, round_trip_ms }
             }
-            _ if track > 15 => sfu::Event::Disconnected { conn: anybody, target: sfu::Target::Publisher, why: "test" },
+            _ if track > 15 => sfu::Event::Disconnected {
+                conn: anybody,
+                target: sfu::Target::Publisher,
+                why: "test",
+                can_return: track % 2 == 0,
+            },
             _ => {
                 let mids = vec![("0".to_owned(), key)];
                 sfu::Event::SubscriberOffer { conn: anybody, offer_id: 1, sdp: "v=0".to_owned(), mids }

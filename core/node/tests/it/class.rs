@@ -12,6 +12,7 @@ use session::{Event, Fact, Policy, Profile, Reject, Seq, State, TrackId, UnixMs}
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeFrom;
 
+pub const WINDOW_MS: u64 = 20_000;
 pub const NOON: UnixMs = UnixMs(1_800_000_000_000);
 
 pub struct Class {
@@ -58,6 +59,11 @@ impl Class {
         class
     }
 
+    /// A class that waits for lost connections to be resumed.
+    pub fn patient() -> Self {
+        Self::with(|config| config.policy.resume_window_ms = WINDOW_MS)
+    }
+
     fn around(node: Node, disk: Disk, now: UnixMs) -> Self {
         let (journal, people) = (Vec::new(), BTreeMap::new());
         Self { node, now, journal, disk, people, closed: false, next_client: 1.. }
@@ -100,6 +106,17 @@ impl Class {
         self.now = until;
     }
 
+    /// Time passes, and these people give signs of life.
+    pub fn time_passes_for(&mut self, awake: &[ClientId], ms: u64) {
+        let until = self.now.plus(ms);
+        while self.now < until {
+            self.time_passes(until.0.saturating_sub(self.now.0).min(5_000));
+            for client in awake {
+                self.says(*client, Ask::Ping(0));
+            }
+        }
+    }
+
     fn take(&mut self, output: Output) {
         assert!(!self.closed, "nothing comes out of a closed node: {output:?}");
         match output {
@@ -118,7 +135,9 @@ impl Class {
             }
             Output::Media(command) => {
                 if let sfu::Command::Subscribe { conn, track_id, .. } = &command {
-                    let knows = self.people.get(&ClientId(conn.0)).is_some_and(|me| me.tracks_known.contains(track_id));
+                    let me = self.people.get(&ClientId(conn.0));
+                    // Who is lost hears of it before the offer that they get when they resume.
+                    let knows = me.is_some_and(|me| me.gone || me.tracks_known.contains(track_id));
                     assert!(knows, "a client is told of a track before it receives it");
                 }
                 self.journal.push(Entry::Media(command));
@@ -156,6 +175,36 @@ impl Class {
         self.people.insert(client, Memory { identity, ..Memory::default() });
         self.hand(Input::Join { client, join: Box::new(join) });
         client
+    }
+
+    /// The client of this media is welcome and connected.
+    pub fn joins_and_connects(&mut self, name: &str) -> ClientId {
+        let client = self.joins(name);
+        self.connects_media(client, sfu::Target::Subscriber);
+        client
+    }
+
+    /// A client resumes on a new socket, remembering what it heard on the one before.
+    pub fn resumes(&mut self, before: ClientId) -> ClientId {
+        let identity = self.me(before).identity.clone();
+        self.resumes_as(join(&identity), before)
+    }
+
+    pub fn resumes_as(&mut self, join: Join, before: ClientId) -> ClientId {
+        let socket = ClientId(self.next_client.next().expect("numbers do not end"));
+        let known = self.me(before);
+        let memory = Memory {
+            identity: known.identity.clone(),
+            sid: known.sid.clone(),
+            others: known.others.clone(),
+            tracks_known: known.tracks_known.clone(),
+            resumes: true,
+            ..Memory::default()
+        };
+        let resume = Some(memory.sid.as_str().into());
+        self.people.insert(socket, memory);
+        self.hand(Input::Join { client: socket, join: Box::new(Join { resume, ..join }) });
+        socket
     }
 
     pub fn says(&mut self, client: ClientId, ask: Ask) {

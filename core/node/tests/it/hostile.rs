@@ -30,7 +30,7 @@ fn what_is_not_supported_is_answered_and_touches_nobody() {
         (Ask::UpdateVideoTrack(Default::default()), Reason::UnsupportedType),
         (Ask::SubscriptionPermission(Default::default()), Reason::UnsupportedType),
         (
-            Ask::Simulate(proto::SimulateScenario { scenario: Some(Scenario::NodeFailure(true)) }),
+            Ask::Simulate(proto::SimulateScenario { scenario: Some(Scenario::SwitchCandidateProtocol(0)) }),
             Reason::UnsupportedType,
         ),
         (Ask::Simulate(proto::SimulateScenario { scenario: None }), Reason::UnsupportedType),

@@ -271,7 +271,7 @@ fn failed_media_sends_the_client_to_reconnect() {
     let mut class = Class::new();
     let ada = class.joins("ada");
     let (target, why) = (sfu::Target::Publisher, "no consent");
-    class.hand(Input::Media(sfu::Event::Disconnected { conn: conn(ada), target, why }));
+    class.hand(Input::Media(sfu::Event::Disconnected { conn: conn(ada), target, why, can_return: true }));
     assert!(!class.me(ada).gone, "it may be the beginning of a goodbye");
     class.time_passes(3_000);
     let said = class.hears(ada);
@@ -287,7 +287,7 @@ fn a_goodbye_whose_media_ends_first_is_a_goodbye() {
     for client in [ben, cyd] {
         for target in [sfu::Target::Subscriber, sfu::Target::Publisher] {
             let why = "the client closed the connection";
-            class.hand(Input::Media(sfu::Event::Disconnected { conn: conn(client), target, why }));
+            class.hand(Input::Media(sfu::Event::Disconnected { conn: conn(client), target, why, can_return: false }));
         }
     }
     class.leaves(ben);

@@ -11,4 +11,5 @@ mod memory;
 mod profile;
 mod publishing;
 mod quality;
+mod resuming;
 mod subscribing;

@@ -26,6 +26,8 @@ pub struct Memory {
     pub heard: Vec<Say>,
     pub others: BTreeMap<String, proto::ParticipantInfo>,
     pub tracks_known: BTreeSet<String>,
+    /// Whether it is on a socket with which it resumes, and what it has heard there begins with that.
+    pub resumes: bool,
     /// Whether the socket is closed, by whomever.
     pub gone: bool,
     /// Whether it was closed by the node.
@@ -47,6 +49,11 @@ impl Memory {
         assert!(!self.sent_away, "nothing is said on a closed socket: {said:?}");
         let first = self.sid.is_empty();
         assert!(!first || matches!(said, Say::Join(_) | Say::Leave(_)), "the join response comes first: {said:?}");
+        let first_again = self.resumes && self.heard.is_empty();
+        assert!(
+            !first_again || matches!(said, Say::Reconnect(_) | Say::Leave(_)),
+            "that it has resumed comes first: {said:?}"
+        );
         match said {
             Say::Join(join) => {
                 assert!(first, "one join response");
@@ -84,13 +91,18 @@ impl Memory {
         }
         let known = self.others.get(&info.identity);
         if let Some(known) = known.filter(|known| known.sid == info.sid) {
-            assert!(info.version > known.version, "clients drop what is not newer");
+            let is_newer = info.version > known.version || self.resumes && info.version == known.version;
+            assert!(is_newer, "clients drop what is not newer");
         }
         if info.state() == WireState::Disconnected {
-            let left = self.others.remove(&info.identity).expect("only who was here can leave");
-            assert_eq!(left.sid, info.sid, "the old sid leaves");
+            let left = self.others.remove(&info.identity);
+            assert!(left.is_some() || self.resumes, "only who was here can leave");
+            assert!(left.is_none_or(|left| left.sid == info.sid), "the old sid leaves");
         } else {
-            assert!(known.is_none_or(|known| known.sid == info.sid), "the old sid leaves before the new one comes");
+            assert!(
+                self.resumes || known.is_none_or(|known| known.sid == info.sid),
+                "the old sid leaves before the new one comes"
+            );
             self.others.insert(info.identity.clone(), info.clone());
         }
     }

@@ -6,7 +6,7 @@ use lyceum_sfu::{
     Addresses, Certificate, Command, ConnKey, Datagram, Event, GroupKey, Kind, Lane, LayerSpec, Shard, ShardConfig,
     Target, TrackKey, TrackSpec, Transport, Wish,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,6 +80,8 @@ pub struct Class {
     in_flight: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
     /// Downlinks with a rate, by the client's machine.
     narrow: BTreeMap<std::net::IpAddr, Narrow>,
+    /// Whose signalling is lost: offers do not reach them.
+    unreachable: BTreeSet<ConnKey>,
     loss_percent: u64,
     random: u64,
     next_track: u64,
@@ -141,6 +143,7 @@ impl Class {
             people: BTreeMap::new(),
             in_flight: VecDeque::new(),
             narrow: BTreeMap::new(),
+            unreachable: BTreeSet::new(),
             loss_percent: 0,
             random: 7,
             next_track: 0,
@@ -332,8 +335,14 @@ impl Class {
         }
     }
 
+    /// Offers do not reach somebody until they resume.
+    pub fn loses_signalling(&mut self, who: ConnKey) {
+        self.unreachable.insert(who);
+    }
+
     /// What a LiveKit client and its server do when it resumes.
     pub fn restarts_ice(&mut self, who: ConnKey) {
+        self.unreachable.remove(&who);
         let person = self.people.get_mut(&who).expect("somebody");
         let mut changes = person.publisher.sdp_api();
         changes.ice_restart(true);
@@ -601,6 +610,7 @@ impl Class {
                         person.publisher.sdp_api().accept_answer(pending, answer).expect("accepted");
                     }
                 }
+                Event::SubscriberOffer { conn, .. } if self.unreachable.contains(conn) => {}
                 Event::SubscriberOffer { conn, offer_id, sdp, mids } => {
                     let person = self.people.get_mut(conn).expect("somebody");
                     let offer = SdpOffer::from_sdp_string(sdp).expect("an offer");

@@ -231,6 +231,60 @@ fn a_client_whose_network_changed_resumes_on_the_same_streams() {
 }
 
 #[test]
+fn what_changed_while_a_client_was_lost_is_in_the_offer_with_which_it_resumes() {
+    let mut class = Class::begins();
+    let (ada, ben, cyd) = (class.joins("ada"), class.joins("ben"), class.joins("cyd"));
+    let voice = class.publishes_audio(ada);
+    let face = class.publishes_camera(ada);
+    let other_face = class.publishes_camera(cyd);
+    for track in [voice, face] {
+        class.subscribes(ben, track);
+    }
+    class.runs(Duration::from_secs(1));
+    class.unsubscribes(ben, face);
+    class.runs(Duration::from_secs(1));
+
+    class.loses_signalling(ben);
+    class.moves_to_another_network(ben);
+    class.subscribes(ben, other_face); // Would be on the line that is free.
+    class.runs(Duration::from_secs(1));
+    let other_voice = class.publishes_audio(cyd);
+    class.subscribes(ben, other_voice);
+    class.unsubscribes(ben, voice);
+    class.subscribes(ben, face);
+    class.runs(Duration::from_secs(1));
+    class.restarts_ice(ben);
+    class.runs(Duration::from_secs(3));
+
+    let before: Vec<_> = [face, other_face, other_voice].map(|track| class.received(ben, track).len()).into();
+    class.runs(Duration::from_secs(1));
+    let after: Vec<_> = [face, other_face, other_voice].map(|track| class.received(ben, track).len()).into();
+    assert!(before.iter().zip(&after).all(|(before, after)| after > before), "{before:?} {after:?}");
+    class.asserts_lines_go_on(ben);
+    assert!(!class.events.iter().any(|event| matches!(event, Event::Disconnected { .. })));
+    let last = class.offers_to(ben).pop().expect("an offer");
+    assert!(last.lines.len() <= 5, "{}", last.lines.len());
+}
+
+#[test]
+fn a_client_that_never_answers_is_gone_and_may_return() {
+    let mut class = Class::begins();
+    let (ada, ben) = (class.joins("ada"), class.joins("ben"));
+    let voice = class.publishes_audio(ada);
+    class.runs(Duration::from_secs(1));
+    class.loses_signalling(ben);
+    class.subscribes(ben, voice);
+    for _ in 0..2 {
+        class.runs(Duration::from_secs(20));
+        let gone = class.events.iter().filter(|event| matches!(event, Event::Disconnected { can_return: true, .. }));
+        assert_eq!(gone.count(), 1, "told once");
+    }
+    class.restarts_ice(ben);
+    class.runs(Duration::from_secs(2));
+    assert!(!class.received(ben, voice).is_empty());
+}
+
+#[test]
 fn whoever_looks_away_and_back_sees_again() {
     let mut class = Class::begins();
     let ada = class.joins("ada");
