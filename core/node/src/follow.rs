@@ -43,7 +43,6 @@ impl Node {
     /// A connection opened: the old sid goes before the new one comes, and the newcomer gets the class as it is.
     fn arrive(&mut self, person: &PersonId, connection: &ConnectionId) {
         self.leave_roster(person, DisconnectReason::SignalClose);
-        self.departed.forget(person);
         let client = self.clients.of_connection(connection).map(|client| client.id);
         self.roster.take_seat(person, connection.clone(), client);
         self.is_news(person, Audience::Others);

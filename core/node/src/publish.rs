@@ -26,7 +26,10 @@ impl Node {
     pub(crate) fn add_track(&mut self, id: ClientId, request: proto::AddTrackRequest) {
         let Some(client) = self.clients.get(id) else { return };
         let (person, connection) = (client.person.clone(), client.connection.clone());
-        let same = self.tracks.of(id).find(|(_, known)| known.cid == request.cid && known.stage == Stage::Announced);
+        // Asked again: before it was published, or since the answer was lost with a socket.
+        let socket = client.socket;
+        let unanswered = |known: &Track| known.stage == Stage::Announced || known.told_on != socket;
+        let same = self.tracks.of(id).find(|(_, known)| known.cid == request.cid && unanswered(known));
         if let Some((track, _)) = same {
             let track = track.clone();
             self.tell_track_published(id, &track);
@@ -69,6 +72,7 @@ impl Node {
             dtx: draft.dtx,
             mid: String::new(),
             announced_at: self.now,
+            told_on: None,
             stage: Stage::Announced,
             received: false,
             wanted: None,
@@ -101,8 +105,11 @@ impl Node {
     }
 
     fn tell_track_published(&mut self, id: ClientId, track: &TrackId) {
-        let Some(known) = self.tracks.get(track) else { return };
-        let info = wire::track_info(&known.publication, Some(known));
+        let socket = self.clients.get(id).and_then(|client| client.socket);
+        let Some(known) = self.tracks.get_mut(track) else { return };
+        known.told_on = socket;
+        let publication = self.log.state.tracks.get(track).unwrap_or(&known.publication);
+        let info = wire::track_info(publication, Some(known));
         let response = proto::TrackPublishedResponse { cid: known.cid.clone(), track: Some(info) };
         self.tell(id, wire::signal(Message::TrackPublished(response)));
     }

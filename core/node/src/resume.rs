@@ -15,7 +15,7 @@ use proto::leave_request::Action;
 use proto::request_response::Reason;
 use proto::signal_response::Message;
 use session::{Command, ConnectionId, DetachReason, PersonId, Reject, TrackId, UnixMs};
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 /// The first version of the protocol in which a server tells a client to resume.
 const TOLD_TO_RESUME: i32 = 13;
@@ -24,45 +24,35 @@ const REMEMBER_MS: u64 = 90_000;
 /// Most entries of who was told that somebody left: enough for a class of a thousand that ends at once.
 const MOST_TOLD: usize = 1_000_000;
 
-/// Who has left lately, and who was told, or was to be.
+/// Who has left lately, and who was told, or was to be. Oldest first.
 #[derive(Default)]
 pub(crate) struct Departed {
-    people: BTreeMap<PersonId, Farewell>,
+    farewells: VecDeque<Farewell>,
     told: usize,
 }
 
 struct Farewell {
     at: UnixMs,
+    person: PersonId,
     info: proto::ParticipantInfo,
     to: Vec<ClientId>,
 }
 
 impl Departed {
     pub(crate) fn note(&mut self, person: &PersonId, info: &proto::ParticipantInfo, to: &[ClientId], now: UnixMs) {
-        self.forget(person);
-        if self.told + to.len() > MOST_TOLD {
-            self.people.retain(|_, farewell| farewell.at.plus(REMEMBER_MS) > now);
-            self.told = self.people.values().map(|farewell| farewell.to.len()).sum();
-        }
-        if self.told + to.len() <= MOST_TOLD {
-            self.told += to.len();
-            self.people.insert(person.clone(), Farewell { at: now, info: info.clone(), to: to.to_vec() });
+        self.told += to.len() + 1;
+        self.farewells.push_back(Farewell { at: now, person: person.clone(), info: info.clone(), to: to.to_vec() });
+        let too_old = |farewell: &Farewell| farewell.at.plus(REMEMBER_MS) <= now;
+        while self.told > MOST_TOLD || self.farewells.front().is_some_and(too_old) {
+            let Some(oldest) = self.farewells.pop_front() else { break };
+            self.told -= oldest.to.len() + 1;
         }
     }
 
-    /// They are back, so that nobody needs to be told that they left.
-    pub(crate) fn forget(&mut self, person: &PersonId) {
-        if let Some(farewell) = self.people.remove(person) {
-            self.told -= farewell.to.len();
-        }
-    }
-
-    fn to_tell(&self, client: ClientId, now: UnixMs) -> Vec<proto::ParticipantInfo> {
-        self.people
-            .values()
-            .filter(|farewell| farewell.at.plus(REMEMBER_MS) > now && farewell.to.contains(&client))
-            .map(|farewell| farewell.info.clone())
-            .collect()
+    /// The farewells that a client may have missed. Who is back need not leave again: the client is told how they are now.
+    fn to_tell(&self, client: ClientId, is_back: impl Fn(&PersonId) -> bool) -> Vec<proto::ParticipantInfo> {
+        let missed = self.farewells.iter().filter(|farewell| farewell.to.contains(&client));
+        missed.filter(|farewell| !is_back(&farewell.person)).map(|farewell| farewell.info.clone()).collect()
     }
 }
 
@@ -142,7 +132,7 @@ impl Node {
         let (id, to) = (client.id, vec![client.id]);
         self.log.after(Effect::Reconnect { client: id });
         let seats: Vec<PersonId> = self.roster.people().cloned().collect();
-        let departed: Vec<_> = self.departed.to_tell(id, self.now);
+        let departed = self.departed.to_tell(id, |other| self.roster.seat(other).is_some());
         if !departed.is_empty() {
             self.tell_after(to.clone(), signal_updates(departed));
         }
@@ -220,6 +210,12 @@ impl Node {
         if unknown {
             let leave = wire::leave(DisconnectReason::StateMismatch, Action::Reconnect);
             return self.dismiss(id, leave, DetachReason::StateMismatch);
+        }
+        let socket = self.clients.get(id).and_then(|client| client.socket);
+        for track in state.publish_tracks.iter().filter_map(|published| published.track.as_ref()) {
+            if let Some(known) = self.tracks.get_mut(&TrackId(track.sid.clone())) {
+                known.told_on = socket;
+            }
         }
         self.disable(id, &state.track_sids_disabled);
         if let Some(wanted) = &state.subscription {

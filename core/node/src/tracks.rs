@@ -20,6 +20,8 @@ pub(crate) struct Track {
     /// Place in the publisher's SDP; empty until matched.
     pub(crate) mid: String,
     pub(crate) announced_at: UnixMs,
+    /// The socket on which its publisher was told its id, or has named it.
+    pub(crate) told_on: Option<ClientId>,
     pub(crate) stage: Stage,
     /// The mute state that its publisher asked for last.
     pub(crate) muted: bool,

@@ -28,6 +28,7 @@ pub struct Memory {
     pub tracks_known: BTreeSet<String>,
     /// Whether it is on a socket with which it resumes, and what it has heard there begins with that.
     pub resumes: bool,
+    pub has_resumed: bool,
     /// Whether the socket is closed, by whomever.
     pub gone: bool,
     /// Whether it was closed by the node.
@@ -49,7 +50,7 @@ impl Memory {
         assert!(!self.sent_away, "nothing is said on a closed socket: {said:?}");
         let first = self.sid.is_empty();
         assert!(!first || matches!(said, Say::Join(_) | Say::Leave(_)), "the join response comes first: {said:?}");
-        let first_again = self.resumes && self.heard.is_empty();
+        let first_again = self.resumes && !std::mem::replace(&mut self.has_resumed, true);
         assert!(
             !first_again || matches!(said, Say::Reconnect(_) | Say::Leave(_)),
             "that it has resumed comes first: {said:?}"

@@ -320,6 +320,27 @@ fn reliable_data_that_was_missed_is_sent_again_and_the_client_is_told_what_arriv
 }
 
 #[test]
+fn a_track_whose_answer_was_lost_is_asked_for_again_and_is_the_same() {
+    let mut class = Class::patient();
+    let ada = class.joins_and_connects("ada");
+    let lost = class.publishes(ada, microphone());
+    class.loses_network(ada);
+    let again = class.resumes(ada);
+    class.says(again, Ask::SyncState(sync_state(&[])));
+    class.says(again, Ask::AddTrack(microphone()));
+    let named = |said: Vec<Say>| {
+        said.into_iter().find_map(|said| match said {
+            Say::TrackPublished(published) => published.track.map(|track| track.sid),
+            _ => None,
+        })
+    };
+    assert_eq!(named(class.hears(again)), Some(lost.0.clone()));
+    class.says(again, Ask::AddTrack(microphone()));
+    let other = named(class.hears(again)).expect("it stops the one and publishes it afresh");
+    assert_ne!(other, lost.0);
+}
+
+#[test]
 fn the_server_stops_while_somebody_is_lost() {
     let mut class = Class::patient();
     let (ada, ben) = (class.joins_and_connects("ada"), class.joins_and_connects("ben"));
