@@ -3,7 +3,7 @@
 //! rising needs room in the lowest estimate of the last seconds, and patience. Sizes are wire bits per second.
 
 use crate::api::TrackKey;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// RTCP, ICE checks, data channels.
@@ -96,7 +96,8 @@ impl Allocator {
         mut demands: Vec<Demand>,
     ) -> Vec<(TrackKey, Grant)> {
         demands.sort_by_key(|demand| (std::cmp::Reverse(demand.weight), demand.track));
-        self.tracks.retain(|track, _| demands.iter().any(|demand| demand.track == *track));
+        let demanded: BTreeSet<TrackKey> = demands.iter().map(|demand| demand.track).collect();
+        self.tracks.retain(|track, _| demanded.contains(track));
         let Budgets { keep, gain } = self.budgets(now, audio_bps, sent_bps);
         let mut used = 0;
         let mut chosen: Vec<Option<usize>> = vec![None; demands.len()];

@@ -737,8 +737,12 @@ impl Shard {
     fn housekeeping(&mut self, now: Instant) {
         self.next_housekeeping = Some(now + HOUSEKEEPING);
         let mut keyframes = Vec::new();
+        let mut stopped = BTreeSet::new();
         for track in self.tracks.values_mut() {
             track.measure(now);
+            if track.has_stopped_layer(now) {
+                stopped.insert(track.key);
+            }
             keyframes.extend(track.due_keyframes(now).into_iter().map(|layer| (track.key, layer)));
         }
         for (key, layer) in keyframes {
@@ -768,7 +772,11 @@ impl Shard {
             if conn.has_backlog() {
                 aims.push((conn.key, None));
             }
-            aims.extend(conn.subscriptions.keys().map(|track| (conn.key, Some(*track))));
+            // What else moves a target is acted on when it happens.
+            let moved = |(track, held): &(&TrackKey, &Subscription)| {
+                held.kind == Kind::Video && (held.forwarder.awaits_keyframe() || stopped.contains(track))
+            };
+            aims.extend(conn.subscriptions.iter().filter(moved).map(|(track, _)| (conn.key, Some(*track))));
         }
         for (conn, matched) in late {
             self.publish(conn, [matched]);

@@ -42,6 +42,8 @@ pub(crate) struct Layer {
     pub rid: Option<Rid>,
     size: LayerSpec,
     last_packet: Option<Instant>,
+    /// It was alive when last looked at.
+    seen_alive: bool,
     bytes_since_measured: u64,
     rate_bps: u64,
     keyframes: KeyframeGate,
@@ -60,6 +62,7 @@ impl Track {
                 // A client may announce more layers than it sends; the one that it does not send is the top one.
                 size: spec.layers.get(index).copied().unwrap_or(LayerSpec { width: 0, height: 0 }),
                 last_packet: None,
+                seen_alive: false,
                 bytes_since_measured: 0,
                 rate_bps: 0,
                 keyframes: KeyframeGate::new(KEYFRAME_EVERY[index.min(1)]),
@@ -155,6 +158,16 @@ impl Track {
         }
         self.told = Told { max_layer: Some(max_layer), lower_since: None };
         true
+    }
+
+    /// Whether a layer has died since this was last asked.
+    pub(crate) fn has_stopped_layer(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        for layer in &mut self.layers {
+            let alive = layer.is_alive(now);
+            any |= std::mem::replace(&mut layer.seen_alive, alive) && !alive;
+        }
+        any
     }
 
     /// Whether packets of a layer have come lately.

@@ -8,6 +8,7 @@ use lyceum_sfu::{
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
@@ -124,6 +125,8 @@ struct Sends {
     next: Instant,
     seq: u64,
     keyframe: [bool; 3],
+    /// Which of its layers it sends.
+    layers: Range<usize>,
 }
 
 impl Class {
@@ -267,7 +270,16 @@ impl Class {
         person.pending = Some(pending);
         person.offers += 1;
         let offer_id = person.offers;
-        person.sends.push(Sends { track: key, mid, kind, every, next: now, seq: 60_000, keyframe: [true; 3] });
+        person.sends.push(Sends {
+            track: key,
+            mid,
+            kind,
+            every,
+            next: now,
+            seq: 60_000,
+            keyframe: [true; 3],
+            layers: 0..RIDS.len(),
+        });
         let expect = Command::ExpectTrack { conn: who, spec };
         let sdp = dressed(person.browser, &offer.to_sdp_string());
         let offer = Command::PublisherOffer { conn: who, offer_id, sdp };
@@ -310,6 +322,13 @@ impl Class {
     pub fn resizes(&mut self, who: ConnKey, track: TrackKey, tile: VideoTile) {
         let wish = Wish { width: tile.0, height: tile.1, ..Wish::default() };
         self.commands([Command::SetWish { conn: who, track, wish }]);
+    }
+
+    /// From here on a camera sends only some of its layers, as browsers do on a weak machine.
+    pub fn sends_layers(&mut self, who: ConnKey, track: TrackKey, layers: Range<usize>) {
+        let person = self.people.get_mut(&who).expect("somebody");
+        let sends = person.sends.iter_mut().find(|sends| sends.track == track).expect("published");
+        sends.layers = layers;
     }
 
     pub fn mutes(&mut self, track: TrackKey, muted: bool) {
@@ -654,7 +673,12 @@ impl Sends {
     fn send(&mut self, rtc: &mut Rtc, began: Instant, now: Instant) {
         let layers: Vec<(usize, Option<Rid>)> = match self.kind {
             Kind::Audio => vec![(0, None)],
-            Kind::Video => RIDS.iter().enumerate().map(|(layer, rid)| (layer, Some(Rid::from(*rid)))).collect(),
+            Kind::Video => RIDS
+                .iter()
+                .enumerate()
+                .filter(|(layer, _)| self.layers.contains(layer))
+                .map(|(layer, rid)| (layer, Some(Rid::from(*rid))))
+                .collect(),
         };
         for (layer, rid) in layers {
             // The first of its own codecs that the answer has.

@@ -49,6 +49,31 @@ fn the_layer_follows_the_tile_without_a_seam() {
 }
 
 #[test]
+fn whoever_watches_a_layer_that_stops_gets_the_best_that_is_left() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let face = class.publishes_camera(ada);
+    class.subscribes(ben, face);
+    class.runs(Duration::from_secs(2));
+    assert_eq!(class.layer_seen(ben, face), Some(2));
+    class.sends_layers(ada, face, 0..1);
+    class.runs(Duration::from_secs(5));
+    assert_eq!(class.layer_seen(ben, face), Some(0));
+    class.sends_layers(ada, face, 0..3);
+    class.runs(Duration::from_secs(10));
+    assert_eq!(class.layer_seen(ben, face), Some(2));
+
+    class.resizes(ben, face, VideoTile(160, 90));
+    class.runs(Duration::from_secs(2));
+    assert_eq!(class.layer_seen(ben, face), Some(0));
+    class.sends_layers(ada, face, 1..3);
+    class.runs(Duration::from_secs(5));
+    assert_eq!(class.layer_seen(ben, face), Some(1), "more than the tile needs, but there is no less");
+    class.asserts_seamless(ben, face);
+}
+
+#[test]
 fn a_mute_silences_at_once_and_an_unmute_continues_without_a_seam() {
     let mut class = Class::begins();
     let ada = class.joins("ada");
