@@ -393,7 +393,8 @@ impl Conn {
             }
         }
         let silenced = std::mem::take(&mut negotiation.ended);
-        let silence: Vec<Mid> = silenced.iter().map(|line| line.mid).collect();
+        // A free line may have been in an offer that was given up.
+        let silence: Vec<Mid> = silenced.iter().chain(&negotiation.free).map(|line| line.mid).collect();
         let reuse: Vec<Mid> = reused.iter().map(|(mid, _)| *mid).collect();
         let with_channels = !negotiation.channels_offered;
         negotiation.channels_offered = true;

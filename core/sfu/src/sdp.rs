@@ -59,16 +59,14 @@ pub(crate) fn shape_offer(sdp: &str, carried: &BTreeMap<String, Carried>) -> Str
     for section in sections(sdp) {
         let lines = section.split_inclusive("\r\n");
         let carried = mids(section).first().and_then(|mid| carried.get(*mid));
-        if section.contains("\r\na=inactive\r\n") {
-            shaped.extend(lines.filter(|line| !names_a_source(line)));
-        } else if let Some(carried) = carried {
+        if let Some(carried) = carried.filter(|_| !section.contains("\r\na=inactive\r\n")) {
             let opus = if carried.stereo { payload_types(section, "opus") } else { Vec::new() };
             shaped.extend(lines.map(|line| offer_line(line, carried, &opus)));
         } else {
             // Which streams there are is said line by line.
             let say_all =
                 |line| if str::starts_with(line, "a=msid-semantic:") { "a=msid-semantic: WMS *\r\n" } else { line };
-            shaped.extend(lines.map(say_all));
+            shaped.extend(lines.filter(|line| !names_a_source(line)).map(say_all));
         }
     }
     shaped

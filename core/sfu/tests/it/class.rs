@@ -74,6 +74,8 @@ pub struct OfferedLine {
 pub struct Class {
     pub shard: Shard,
     pub events: Vec<Event>,
+    /// Events taken from the shard before their time.
+    told: VecDeque<Event>,
     now: Instant,
     began: Instant,
     server: SocketAddr,
@@ -140,6 +142,7 @@ impl Class {
         Self {
             shard: Shard::new(config),
             events: vec![],
+            told: VecDeque::new(),
             now,
             began: now,
             server,
@@ -357,6 +360,15 @@ impl Class {
     /// Offers do not reach somebody until they resume.
     pub fn loses_signalling(&mut self, who: ConnKey) {
         self.unreachable.insert(who);
+    }
+
+    /// Half of a resume: an offer on its way is lost with the network.
+    pub fn restarts_ice_of_subscriber(&mut self, who: ConnKey) {
+        let lost = |event: &Event| matches!(event, Event::SubscriberOffer { conn, .. } if *conn == who);
+        let told: Vec<Event> = std::iter::from_fn(|| self.shard.poll_event()).collect();
+        self.told.extend(told.into_iter().filter(|event| !lost(event)));
+        self.told.retain(|event| !lost(event));
+        self.commands([Command::RestartIce { conn: who }]);
     }
 
     /// What a LiveKit client and its server do when it resumes.
@@ -620,7 +632,7 @@ impl Class {
 
     /// The signalling that a LiveKit client would do.
     fn people_answer(&mut self) {
-        while let Some(event) = self.shard.poll_event() {
+        while let Some(event) = self.told.pop_front().or_else(|| self.shard.poll_event()) {
             match &event {
                 Event::PublisherAnswer { conn, sdp, .. } => {
                     let person = self.people.get_mut(conn).expect("somebody");

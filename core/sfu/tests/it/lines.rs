@@ -41,6 +41,26 @@ fn a_track_that_returns_is_named_once_and_begins_on_another_line() {
 }
 
 #[test]
+fn a_line_that_was_offered_again_and_given_up_is_silent() {
+    let mut class = Class::begins();
+    let ada = class.joins("ada");
+    let ben = class.joins("ben");
+    let (face, screen) = (class.publishes_camera(ada), class.publishes_camera(ada));
+    class.subscribes(ben, face);
+    class.runs(MOMENT);
+    class.unsubscribes(ben, face);
+    class.runs(MOMENT);
+    class.subscribes(ben, screen);
+    class.unsubscribes(ben, screen);
+    class.restarts_ice_of_subscriber(ben);
+    class.runs(MOMENT);
+    class.subscribes(ben, screen);
+    class.runs(MOMENT);
+    class.offers_to(ben).iter().for_each(asserts_names);
+    assert!(!class.received(ben, screen).is_empty());
+}
+
+#[test]
 fn coming_and_going_makes_a_few_spare_lines_and_no_more() {
     let mut class = Class::begins();
     let ada = class.joins("ada");
@@ -231,6 +251,7 @@ proptest! {
                     subscribed.remove(&tracks[at]);
                     class.unsubscribes(ben, tracks[at].0);
                 }
+                Step::Restarts => class.restarts_ice_of_subscriber(ben),
                 Step::Runs(ms) => class.runs(Duration::from_millis(ms)),
             }
             let count = |kind| subscribed.iter().filter(|(_, of)| *of == kind).count();
@@ -257,6 +278,7 @@ proptest! {
 enum Step {
     Subscribe(usize),
     Unsubscribe(usize),
+    Restarts,
     Runs(u64),
 }
 
@@ -264,6 +286,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0..7usize).prop_map(Step::Subscribe),
         3 => (0..7usize).prop_map(Step::Unsubscribe),
+        1 => Just(Step::Restarts),
         3 => (1..200u64).prop_map(Step::Runs),
     ]
 }
