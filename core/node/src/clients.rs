@@ -23,6 +23,8 @@ pub(crate) struct Client {
     pub(crate) socket: Option<ClientId>,
     /// What is to be said once it has been told that it has resumed; `None` if it need not be told that.
     pub(crate) held: Option<Vec<proto::SignalResponse>>,
+    /// It has resumed, and hears of no offer before the one that restarts ICE.
+    pub(crate) awaits_restart: bool,
     pub(crate) person: PersonId,
     pub(crate) connection: ConnectionId,
     pub(crate) sdk: String,
@@ -76,6 +78,7 @@ impl Client {
             id,
             socket: Some(id),
             held: None,
+            awaits_restart: false,
             person: join.person.clone(),
             connection,
             sdk: join.client.sdk.clone(),
@@ -167,6 +170,7 @@ impl Clients {
         if let Some(client) = self.by_id.get_mut(&id) {
             client.socket = Some(socket);
             client.held = Some(Vec::new());
+            client.awaits_restart = true;
             self.by_socket.insert(socket, id);
         }
     }

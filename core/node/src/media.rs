@@ -23,7 +23,12 @@ impl Node {
                 let answer = wire::session_description("answer", sdp, offer_id);
                 self.tell_media_client(conn, Message::Answer(answer));
             }
-            Event::SubscriberOffer { conn, offer_id, sdp, mids } => {
+            Event::SubscriberOffer { conn, offer_id, sdp, mids, restarts_ice } => {
+                let Some(client) = self.clients.of_media_mut(conn) else { return };
+                client.awaits_restart &= !restarts_ice;
+                if client.awaits_restart {
+                    return; // It is as lost as the socket that it was meant for.
+                }
                 let mut offer = wire::session_description("offer", sdp, offer_id);
                 let tracks = mids.into_iter().filter_map(|(mid, key)| Some((mid, self.tracks.id_of(key)?.0.clone())));
                 offer.mid_to_track_id = tracks.collect();

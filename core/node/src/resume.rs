@@ -217,11 +217,30 @@ impl Node {
                 known.told_on = socket;
             }
         }
+        self.sync_offer(id, state.offer.as_ref(), state.answer.as_ref());
         self.disable(id, &state.track_sids_disabled);
         if let Some(wanted) = &state.subscription {
             self.change_subscriptions(id, wanted);
         }
         self.replay_data(id, &state.datachannel_receive_states);
+    }
+
+    /// An offer may wait for an answer that was lost, or be lost itself; only the client knows.
+    fn sync_offer(
+        &mut self,
+        id: ClientId,
+        offer: Option<&proto::SessionDescription>,
+        answer: Option<&proto::SessionDescription>,
+    ) {
+        let most = self.config.limits.sdp_bytes;
+        let sdp = |description: Option<&proto::SessionDescription>| {
+            let sdp = description.map(|description| description.sdp.clone()).unwrap_or_default();
+            if sdp.len() <= most { sdp } else { String::new() }
+        };
+        if self.clients.get(id).is_some_and(|client| client.awaits_restart) {
+            let (offer, answer) = (sdp(offer), sdp(answer));
+            self.tell_media(sfu::Command::SyncOffer { conn: media_of(id), offer, answer });
+        }
     }
 
     /// Pictures that a client does not show at the moment.

@@ -168,11 +168,21 @@ pub enum Command {
         /// The SDP.
         sdp: String,
     },
-    /// The client lost its network and resumes: a new offer restarts ICE on the subscriber peer, in place of one that waits for its
-    /// answer. (On the publisher peer the client restarts it with its own offer.)
+    /// The client lost its network and resumes: a new offer restarts ICE on the subscriber peer, once the one that may wait for its
+    /// answer has it or is given up by [`Command::SyncOffer`]. (On the publisher peer the client restarts it with its own offer.)
     RestartIce {
         /// The connection.
         conn: ConnKey,
+    },
+    /// A client that resumes has this last offer and gave it this answer. An offer that waits for its answer and is not this one
+    /// was lost.
+    SyncOffer {
+        /// The connection.
+        conn: ConnKey,
+        /// The offer as the client has it; empty if it has none.
+        offer: String,
+        /// Its answer.
+        answer: String,
     },
     /// A remote ICE candidate (`candidate:…` line). Only used with full ICE.
     RemoteCandidate {
@@ -266,6 +276,8 @@ pub enum Event {
         sdp: String,
         /// For each m-line that sends: its mid and its track.
         mids: Vec<(String, TrackKey)>,
+        /// Whether it is the one that [`Command::RestartIce`] asked for.
+        restarts_ice: bool,
     },
     /// ICE and DTLS are up on this peer.
     Connected {

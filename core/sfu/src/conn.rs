@@ -6,7 +6,7 @@ use crate::api::{ConnKey, GroupKey, Kind, Lane, Target, TrackKey, TrackSpec, Wis
 use crate::demux::PeerId;
 use crate::forwarder::Forwarder;
 use crate::peer::{Addresses, Certificate, Line, Mid, NewLine, Peer, Pending, Transport};
-use crate::sdp::{Carried, OpusShape, Shape, shape_offer};
+use crate::sdp::{Carried, OpusShape, Shape, shape_offer, version, with_version};
 use crate::track::Track;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -162,6 +162,7 @@ pub(crate) struct Offer {
     pub offer_id: u32,
     pub sdp: String,
     pub mids: Vec<(String, TrackKey)>,
+    pub restarts_ice: bool,
 }
 
 /// A track whose m-line was found.
@@ -418,15 +419,31 @@ impl Conn {
         let carried = || self.subscriptions.iter().filter_map(|(track, held)| Some((held.offered?, *track, held)));
         let lines = carried().map(|(mid, _, held)| (mid.to_string(), held.carried())).collect();
         let mids = carried().map(|(mid, track, _)| (mid.to_string(), track)).collect();
-        Some(Offer { offer_id, sdp: shape_offer(&sdp, &lines), mids })
+        let sdp = with_version(&shape_offer(&sdp, &lines), offer_id);
+        Some(Offer { offer_id, sdp, mids, restarts_ice: restart_ice })
     }
 
-    /// The next offer restarts ICE. It comes at once: an offer that waits for its answer was lost with the network, so what it would
-    /// have changed goes into the next.
+    /// The next offer restarts ICE. If one waits for its answer, that or [`Conn::sync_offer`] comes first.
     pub(crate) fn restart_ice(&mut self) {
         self.negotiation.restart_ice = true;
         self.publisher.gone_told = false;
         self.subscriber.gone_told = false;
+    }
+
+    /// What the client has of the subscriber peer: the last offer that it took, and its answer. If that is the offer that waits here,
+    /// its answer was lost with the network and counts now. If not, the offer was lost, and what it would have changed goes into
+    /// the next. Returns the tracks that can flow from now on.
+    pub(crate) fn sync_offer(&mut self, offer: &str, answer: &str) -> Result<Vec<TrackKey>, String> {
+        let Some(waiting) = &self.negotiation.outstanding else { return Ok(Vec::new()) };
+        let offer_id = waiting.offer_id;
+        if version(offer) == Some(offer_id) {
+            return self.accept_answer(offer_id, answer).map(Option::unwrap_or_default);
+        }
+        self.give_up_offer();
+        Ok(Vec::new())
+    }
+
+    fn give_up_offer(&mut self) {
         let Some(lost) = self.negotiation.outstanding.take() else { return };
         if lost.with_channels {
             self.negotiation.channels_offered = false;

@@ -160,6 +160,28 @@ fn opus_fmtp(pt: &str, shape: &OpusShape) -> String {
     format!("a=fmtp:{pt} {parameters}\r\n")
 }
 
+/// Gives a description a version of its session, so that each offer can be told from the others by whoever sends it back.
+pub(crate) fn with_version(sdp: &str, version: u32) -> String {
+    let lines = sdp.split_inclusive('\n').map(|line| {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        let version = version.to_string();
+        if line.starts_with("o=")
+            && let Some(word) = words.get_mut(2)
+        {
+            *word = &version;
+            return words.join(" ");
+        }
+        line.to_owned()
+    });
+    lines.collect()
+}
+
+/// The version of a description's session. Browsers write the rest of its `o=` line anew.
+pub(crate) fn version(sdp: &str) -> Option<u32> {
+    let origin = sdp.lines().find(|line| line.starts_with("o="))?;
+    origin.split(' ').nth(2)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

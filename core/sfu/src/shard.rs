@@ -133,6 +133,7 @@ impl Shard {
                     self.renegotiate.insert(conn);
                 }
             }
+            Command::SyncOffer { conn, offer, answer } => self.sync_offer(now, conn, &offer, &answer),
             Command::RemoteCandidate { conn, target, candidate } => self.remote_candidate(conn, target, &candidate),
             Command::ExpectTrack { conn, spec } => {
                 let matched = self.conns.get_mut(&conn).and_then(|conn| conn.expect(spec));
@@ -317,6 +318,22 @@ impl Shard {
             }
             Err(why) => self.refuse(key, Refusal::Answer { offer_id }, why),
         }
+        self.touch(PeerId { conn: key, target: Target::Subscriber });
+    }
+
+    fn sync_offer(&mut self, now: Instant, key: ConnKey, offer: &str, answer: &str) {
+        let Some(conn) = self.conns.get_mut(&key) else { return };
+        match conn.sync_offer(offer, answer) {
+            Ok(live) => {
+                self.allocate(now, key);
+                for track in live {
+                    self.aim(now, key, track);
+                }
+                self.learn_ufrag(PeerId { conn: key, target: Target::Subscriber });
+            }
+            Err(why) => self.refuse(key, Refusal::Answer { offer_id: 0 }, why),
+        }
+        self.renegotiate.insert(key);
         self.touch(PeerId { conn: key, target: Target::Subscriber });
     }
 
@@ -727,6 +744,7 @@ impl Shard {
                         offer_id: offer.offer_id,
                         sdp: offer.sdp,
                         mids: offer.mids,
+                        restarts_ice: offer.restarts_ice,
                     });
                     self.touch(PeerId { conn: key, target: Target::Subscriber });
                 }

@@ -36,6 +36,7 @@ struct Conn {
     offers: u32,
     awaits_answer: bool,
     owes_offer: bool,
+    restarts_ice: bool,
     receives: BTreeMap<TrackKey, String>,
 }
 
@@ -98,7 +99,15 @@ impl FakeMedia {
             }
             Command::RestartIce { conn } => {
                 if let Some(known) = self.conns.get_mut(&conn) {
-                    (known.owes_offer, known.awaits_answer) = (true, false);
+                    (known.owes_offer, known.restarts_ice) = (true, true);
+                }
+            }
+            Command::SyncOffer { conn, offer, answer } => {
+                if let Some(known) = self.conns.get_mut(&conn)
+                    && known.awaits_answer
+                {
+                    known.awaits_answer = false;
+                    known.subscriber_up |= offer == format!("offer {}", known.offers) && !answer.is_empty();
                 }
             }
             Command::SetWish { .. } | Command::RemoteCandidate { .. } => {}
@@ -189,11 +198,12 @@ impl FakeMedia {
         for (conn, known) in &mut self.conns {
             if known.owes_offer && !known.awaits_answer {
                 known.owes_offer = false;
+                let restarts_ice = std::mem::take(&mut known.restarts_ice);
                 known.awaits_answer = true;
                 known.offers += 1;
                 let mids = known.receives.keys().enumerate().map(|(mid, track)| (mid.to_string(), *track)).collect();
                 let (offer_id, sdp) = (known.offers, format!("offer {}", known.offers));
-                out.push(FromMedia::Event(Event::SubscriberOffer { conn: *conn, offer_id, sdp, mids }));
+                out.push(FromMedia::Event(Event::SubscriberOffer { conn: *conn, offer_id, sdp, mids, restarts_ice }));
             }
         }
     }

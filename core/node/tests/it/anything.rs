@@ -242,7 +242,13 @@ impl World {
             },
             _ => {
                 let mids = vec![("0".to_owned(), key)];
-                sfu::Event::SubscriberOffer { conn: anybody, offer_id: 1, sdp: "v=0".to_owned(), mids }
+                sfu::Event::SubscriberOffer {
+                    conn: anybody,
+                    offer_id: 1,
+                    sdp: "v=0".to_owned(),
+                    mids,
+                    restarts_ice: false,
+                }
             }
         };
         class.hand(Input::Media(event));

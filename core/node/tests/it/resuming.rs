@@ -53,11 +53,13 @@ fn sync_state(tracks: &[&TrackId]) -> proto::SyncState {
 }
 
 fn offers(class: &mut Class, to: ClientId) {
+    let restarts_ice = class.media().any(|command| matches!(command, sfu::Command::RestartIce { .. }));
     class.hand(Input::Media(sfu::Event::SubscriberOffer {
         conn: conn(to),
         offer_id: 9,
         sdp: "v=0".to_owned(),
         mids: Vec::new(),
+        restarts_ice,
     }));
 }
 
@@ -78,6 +80,14 @@ fn who_resumes_goes_on_with_their_tracks_and_hears_what_they_missed_in_order() {
     class.time_passes_for(&[ben], WINDOW_MS - 1);
     let before = class.journal.len();
     let again = class.resumes(ada);
+    let late = sfu::Event::SubscriberOffer {
+        conn: conn(ada),
+        offer_id: 8,
+        sdp: "v=0".to_owned(),
+        mids: Vec::new(),
+        restarts_ice: false,
+    };
+    class.hand(Input::Media(late)); // It was made before, and nobody has heard of it.
     offers(&mut class, ada);
 
     assert_eq!(

@@ -171,7 +171,13 @@ fn an_offer_for_what_is_received_names_the_tracks() {
     let voice = class.publishes(ada, microphone());
     let ben = class.joins("ben");
     let mids = vec![("2".to_owned(), class.key_of(ada, &voice)), ("3".to_owned(), sfu::TrackKey(999))];
-    class.hand(Input::Media(sfu::Event::SubscriberOffer { conn: conn(ben), offer_id: 6, sdp: "v=0".to_owned(), mids }));
+    class.hand(Input::Media(sfu::Event::SubscriberOffer {
+        conn: conn(ben),
+        offer_id: 6,
+        sdp: "v=0".to_owned(),
+        mids,
+        restarts_ice: false,
+    }));
     let said = class.hears(ben);
     let offer = said.iter().find_map(|said| match said {
         Say::Offer(offer) => Some(offer),

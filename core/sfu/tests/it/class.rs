@@ -85,6 +85,8 @@ pub struct Class {
     narrow: BTreeMap<std::net::IpAddr, Narrow>,
     /// Whose signalling is lost: offers do not reach them.
     unreachable: BTreeSet<ConnKey>,
+    /// Offers reach them, and their answers are lost.
+    unheard: BTreeSet<ConnKey>,
     loss_percent: u64,
     random: u64,
     next_track: u64,
@@ -98,6 +100,8 @@ struct Person {
     subscriber: Rtc,
     subscriber_address: SocketAddr,
     offers: u32,
+    /// The last offer to the subscriber that they took, and their answer.
+    took: (String, String),
     pending: Option<SdpPendingOffer>,
     channels: Vec<(Lane, ChannelId)>,
     sends: Vec<Sends>,
@@ -150,6 +154,7 @@ impl Class {
             in_flight: VecDeque::new(),
             narrow: BTreeMap::new(),
             unreachable: BTreeSet::new(),
+            unheard: BTreeSet::new(),
             loss_percent: 0,
             random: 7,
             next_track: 0,
@@ -184,6 +189,7 @@ impl Class {
             subscriber: client(self.now, subscriber_address, browser),
             subscriber_address,
             offers: 1,
+            took: Default::default(),
             pending: Some(pending),
             channels: vec![(Lane::Reliable, reliable), (Lane::Lossy, lossy)],
             sends: vec![],
@@ -368,12 +374,20 @@ impl Class {
         let told: Vec<Event> = std::iter::from_fn(|| self.shard.poll_event()).collect();
         self.told.extend(told.into_iter().filter(|event| !lost(event)));
         self.told.retain(|event| !lost(event));
-        self.commands([Command::RestartIce { conn: who }]);
+        self.unheard.remove(&who);
+        let (offer, answer) = self.people[&who].took.clone();
+        self.commands([Command::RestartIce { conn: who }, Command::SyncOffer { conn: who, offer, answer }]);
+    }
+
+    /// Offers reach somebody, and their answers do not arrive until they resume.
+    pub fn loses_answers(&mut self, who: ConnKey) {
+        self.unheard.insert(who);
     }
 
     /// What a LiveKit client and its server do when it resumes.
     pub fn restarts_ice(&mut self, who: ConnKey) {
         self.unreachable.remove(&who);
+        self.unheard.remove(&who);
         let person = self.people.get_mut(&who).expect("somebody");
         let mut changes = person.publisher.sdp_api();
         changes.ice_restart(true);
@@ -381,8 +395,10 @@ impl Class {
         person.pending = Some(pending);
         person.offers += 1;
         let offer_id = person.offers;
+        let (taken, answer) = person.took.clone();
         self.commands([
             Command::RestartIce { conn: who },
+            Command::SyncOffer { conn: who, offer: taken, answer },
             Command::PublisherOffer { conn: who, offer_id, sdp: offer.to_sdp_string() },
         ]);
     }
@@ -642,13 +658,18 @@ impl Class {
                     }
                 }
                 Event::SubscriberOffer { conn, .. } if self.unreachable.contains(conn) => {}
-                Event::SubscriberOffer { conn, offer_id, sdp, mids } => {
+                Event::SubscriberOffer { conn, offer_id, sdp, mids, .. } => {
                     let person = self.people.get_mut(conn).expect("somebody");
                     let offer = SdpOffer::from_sdp_string(sdp).expect("an offer");
                     let answer = person.subscriber.sdp_api().accept_offer(offer).expect("accepted");
                     person.tracks = mids.iter().cloned().collect();
                     let answer = dressed(person.browser, &takes_stereo(sdp, &answer.to_sdp_string()));
+                    person.took = (sdp.clone(), answer.clone());
                     let (conn, offer_id, sdp) = (*conn, *offer_id, answer);
+                    if self.unheard.contains(&conn) {
+                        self.events.push(event);
+                        continue;
+                    }
                     self.shard.handle_command(self.now, Command::SubscriberAnswer { conn, offer_id, sdp });
                 }
                 Event::TrackMatched { track, mid, .. } => {

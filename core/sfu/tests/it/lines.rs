@@ -251,6 +251,7 @@ proptest! {
                     subscribed.remove(&tracks[at]);
                     class.unsubscribes(ben, tracks[at].0);
                 }
+                Step::LosesAnswers => class.loses_answers(ben),
                 Step::Restarts => class.restarts_ice_of_subscriber(ben),
                 Step::Runs(ms) => class.runs(Duration::from_millis(ms)),
             }
@@ -258,6 +259,7 @@ proptest! {
             most_audio = most_audio.max(count(Kind::Audio));
             most_video = most_video.max(count(Kind::Video));
         }
+        class.restarts_ice_of_subscriber(ben); // So that no answer is missing.
         class.runs(Duration::from_secs(1));
         let offers = class.offers_to(ben);
         offers.iter().for_each(asserts_names);
@@ -278,6 +280,7 @@ proptest! {
 enum Step {
     Subscribe(usize),
     Unsubscribe(usize),
+    LosesAnswers,
     Restarts,
     Runs(u64),
 }
@@ -286,7 +289,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0..7usize).prop_map(Step::Subscribe),
         3 => (0..7usize).prop_map(Step::Unsubscribe),
-        1 => Just(Step::Restarts),
+        1 => Just(Step::LosesAnswers),
+        2 => Just(Step::Restarts),
         3 => (1..200u64).prop_map(Step::Runs),
     ]
 }

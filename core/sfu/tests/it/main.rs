@@ -292,6 +292,24 @@ fn what_changed_while_a_client_was_lost_is_in_the_offer_with_which_it_resumes() 
 }
 
 #[test]
+fn an_answer_that_was_lost_counts_when_its_client_resumes() {
+    let mut class = Class::begins();
+    let (ada, ben) = (class.joins("ada"), class.joins("ben"));
+    let voice = class.publishes_audio(ada);
+    let face = class.publishes_camera(ada);
+    class.runs(Duration::from_secs(1));
+    class.loses_answers(ben);
+    class.subscribes(ben, voice);
+    class.runs(Duration::from_secs(1));
+    class.subscribes(ben, face);
+    assert!(class.received(ben, voice).is_empty());
+    class.restarts_ice(ben);
+    class.runs(Duration::from_secs(2));
+    assert!(class.received(ben, voice).len() > 50 && class.received(ben, face).len() > 20);
+    assert_eq!(class.lines_of(ben), 3);
+}
+
+#[test]
 fn a_client_that_never_answers_is_gone_and_may_return() {
     let mut class = Class::begins();
     let (ada, ben) = (class.joins("ada"), class.joins("ben"));
