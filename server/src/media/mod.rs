@@ -193,6 +193,7 @@ impl Routes {
             Command::PublisherOffer { conn, .. }
             | Command::SubscriberAnswer { conn, .. }
             | Command::RestartIce { conn }
+            | Command::SyncOffer { conn, .. }
             | Command::RemoteCandidate { conn, .. }
             | Command::Subscribe { conn, .. }
             | Command::Unsubscribe { conn, .. }
