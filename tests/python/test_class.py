@@ -80,7 +80,7 @@ async def test_a_track_is_unsubscribed_subscribed_again_and_unpublished(joins):
     await eventually(lambda: not bo.track_of("amina", AUDIO), "the subscription ends")
     await bo.receives_no_more()
     bo.publication_of("amina", AUDIO).set_subscribed(True)
-    # The SDK does not announce the track again, since it comes on the same receiver: the old one goes on.
+    voice = await eventually(lambda: bo.track_of("amina", AUDIO), "it is announced again")
     await until_tone(voice, 440)
 
     await amina.me.unpublish_track(publication.sid)
