@@ -63,10 +63,11 @@ pub(crate) fn shape_offer(sdp: &str, carried: &BTreeMap<String, Carried>) -> Str
             let opus = if carried.stereo { payload_types(section, "opus") } else { Vec::new() };
             shaped.extend(lines.map(|line| offer_line(line, carried, &opus)));
         } else {
-            // Which streams there are is said line by line.
+            // Which streams there are is said line by line. A silent line keeps its sources: a browser that hears of the same
+            // source again after it had gone decodes it, and shows nothing.
             let say_all =
                 |line| if str::starts_with(line, "a=msid-semantic:") { "a=msid-semantic: WMS *\r\n" } else { line };
-            shaped.extend(lines.filter(|line| !names_a_source(line)).map(say_all));
+            shaped.extend(lines.filter(|line| !names_a_track(line)).map(say_all));
         }
     }
     shaped
@@ -90,6 +91,10 @@ fn offer_line<'a>(line: &'a str, carried: &Carried, stereo: &[String]) -> Cow<'a
         }
         _ => Cow::Borrowed(line),
     }
+}
+
+fn names_a_track(line: &str) -> bool {
+    line.starts_with("a=msid:") || line.starts_with("a=ssrc:") && line.contains(" msid:")
 }
 
 fn names_a_source(line: &str) -> bool {
@@ -225,7 +230,7 @@ a=fmtp:97 apt=96\r\na=rtpmap:108 H264/90000\r\na=rtpmap:109 rtx/90000\r\na=fmtp:
         let offer = "v=0\r\na=msid-semantic: WMS PA_1|TR_1\r\n\
 m=video 9 X 96\r\na=mid:1\r\na=sendonly\r\na=msid:PA_1|TR_1 TR_1\r\na=ssrc:7 cname:x\r\na=ssrc:7 msid:PA_1|TR_1 TR_1\r\n\
 m=video 9 X 96\r\na=mid:2\r\na=sendonly\r\na=msid:PA_1|TR_9 TR_9\r\n\
-m=video 9 X 96\r\na=mid:3\r\na=inactive\r\na=msid:PA_1|TR_2 TR_2\r\na=ssrc:8 msid:PA_1|TR_2 TR_2\r\na=ssrc-group:FID 8 9\r\n";
+m=video 9 X 96\r\na=mid:3\r\na=inactive\r\na=msid:PA_1|TR_2 TR_2\r\na=ssrc:8 cname:x\r\na=ssrc:8 msid:PA_1|TR_2 TR_2\r\na=ssrc-group:FID 8 9\r\n";
         let track = |id: &str| Carried { stream_id: format!("PA_2|{id}"), track_id: id.into(), stereo: false };
         let carried = BTreeMap::from([("1".to_owned(), track("TR_2")), ("2".to_owned(), track("TR_9"))]);
         assert_eq!(
@@ -233,7 +238,7 @@ m=video 9 X 96\r\na=mid:3\r\na=inactive\r\na=msid:PA_1|TR_2 TR_2\r\na=ssrc:8 msi
             "v=0\r\na=msid-semantic: WMS *\r\n\
 m=video 9 X 96\r\na=mid:1\r\na=sendonly\r\na=msid:PA_2|TR_2 TR_2\r\na=ssrc:7 cname:x\r\na=ssrc:7 msid:PA_2|TR_2 TR_2\r\n\
 m=video 9 X 96\r\na=mid:2\r\na=sendonly\r\na=msid:PA_2|TR_9 TR_9\r\n\
-m=video 9 X 96\r\na=mid:3\r\na=inactive\r\n"
+m=video 9 X 96\r\na=mid:3\r\na=inactive\r\na=ssrc:8 cname:x\r\na=ssrc-group:FID 8 9\r\n"
         );
     }
 
