@@ -11,6 +11,7 @@ import {
   Room,
   RoomEvent,
   ScreenSharePresets,
+  SignalRequestError,
   Track,
   TrackEvent,
   VideoPresets,
@@ -21,6 +22,7 @@ import { giveUpAfterMs, retryDelayMs } from "./backoff.js";
 import type { DeviceKind } from "./devices.js";
 import { ClassroomError } from "./errors.js";
 import { browserDevices } from "./browser-devices.js";
+import { LineWatch, bytesReceived } from "./line-watch.js";
 import { acceptInvite, type Pass, type Role } from "./invite.js";
 import { recallTab, rememberTab } from "./memory.js";
 import { OwnDevice, type DeviceDriver, type Outlet, type OwnDeviceState } from "./own-device.js";
@@ -83,6 +85,8 @@ export interface ClassroomOptions {
 
 /** How long LiveKit's client may repair a break by itself before this joins afresh, in milliseconds. */
 const repairLimitMs = 15_000;
+/** How long a resume may take once the server can be reached, before this joins afresh, in milliseconds. */
+const resumeLimitMs = 2_500;
 /** How long leaving an old room may hold up joining again, in milliseconds. */
 const farewellLimitMs = 1_500;
 /** How long a page that seems to be unloaded waits before it returns to the class, in milliseconds. */
@@ -108,6 +112,7 @@ export class Classroom {
   /** The last access token; the server knows the person by it even after it has run out. */
   private token: string | null = null;
   private repairTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly watch: LineWatch;
   private wakeUp: (() => void) | null = null;
   /** Settled when the last end of the class has let go of room and devices. */
   private goodbye: Promise<void> = Promise.resolve();
@@ -120,6 +125,12 @@ export class Classroom {
     this.createRoom = options.createRoom ?? createLiveKitRoom;
     this.fetchFn = options.fetch ?? ((...args) => fetch(...args));
     this.random = options.random ?? Math.random;
+    this.watch = new LineWatch({
+      received: () => this.received(),
+      echo: () => askOnSocket(this.liveRoom),
+      reach: (signal) => this.fetchFn(`${this.apiUrl}/`, { method: "HEAD", cache: "no-store", signal }),
+      isStuck: (forMs) => this.handleStuck(forMs),
+    });
     const driver = options.driver ?? browserDevices;
     const changed = () => this.scheduleFlush();
     this.devices = {
@@ -297,6 +308,7 @@ export class Classroom {
 
   private enter(room: Room): void {
     clearTimeout(this.repairTimer);
+    this.watch.start();
     this.plugDevices(outletOf(room));
     this.setConnection({ phase: "inside" });
     this.subscribeToPictures();
@@ -313,6 +325,7 @@ export class Classroom {
     const room = this.liveRoom;
     if (room === null) return;
     this.liveRoom = null;
+    this.watch.stop();
     this.unbind();
     this.unbind = () => undefined;
     this.plugDevices(null);
@@ -369,6 +382,27 @@ export class Classroom {
     this.setConnection({ phase: "reconnecting", sinceMs: Date.now(), attempt: 0 });
     clearTimeout(this.repairTimer);
     this.repairTimer = setTimeout(() => this.takeOver(), repairLimitMs);
+  }
+
+  /** What has come of the class so far. Where nobody sends anything, nothing is to be heard. */
+  private async received(): Promise<number | null> {
+    for (const person of this.liveRoom?.remoteParticipants.values() ?? []) {
+      for (const { track } of person.trackPublications.values()) {
+        if (track !== undefined) return bytesReceived(await track.getRTCStatsReport());
+      }
+    }
+    return null;
+  }
+
+  /** The server can be reached, and nothing comes: LiveKit's client would find out only after its own time-outs. */
+  private handleStuck(forMs: number): void {
+    const { connection } = this.current;
+    if (connection.phase === "inside") {
+      // The way that LiveKit's client offers to begin a resume.
+      if (forMs === 0) void this.liveRoom?.simulateScenario("signal-reconnect").catch(() => undefined);
+    } else if (forMs >= resumeLimitMs) {
+      this.takeOver();
+    }
   }
 
   private takeOver(): void {
@@ -665,6 +699,15 @@ function asConnectError(cause: unknown): ClassroomError {
     "The class answered, but sound and video could not be connected. A firewall may block them. Try again, or use another network.",
     { cause },
   );
+}
+
+/** Asks for something that the server always refuses: an attribute of its own. The refusal is the answer. */
+async function askOnSocket(room: Room | null): Promise<void> {
+  if (room === null) throw new Error("no class");
+  await room.localParticipant.setAttributes({ "lyceum.echo": "?" }).catch((error: unknown) => {
+    const answered = error instanceof SignalRequestError && error.reasonName !== "TimeoutError";
+    if (!answered) throw error;
+  });
 }
 
 function delay(ms: number): Promise<void> {
