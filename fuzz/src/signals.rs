@@ -114,7 +114,7 @@ impl Class {
                 Output::Media(Command::ExpectTrack { conn, spec }) => self.expected.push((conn, spec.key)),
                 Output::Media(Command::Close { conn }) => assert_ne!(conn, ConnKey(OTHER.0), "somebody else's media"),
                 Output::Closed => panic!("one client ended the class"),
-                Output::Media(_) | Output::RefreshToken { .. } => {}
+                Output::Media(_) | Output::RefreshToken { .. } | Output::Moved { .. } | Output::Reply { .. } => {}
             }
         }
     }
@@ -159,6 +159,7 @@ fn join(person: &str) -> Join {
         client_protocol: 2,
         capabilities: Vec::new(),
         auto_subscribe: true,
+        space: None,
         adaptive_stream: false,
         resume: None,
         full_ice: false,

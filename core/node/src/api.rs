@@ -22,6 +22,8 @@ pub struct Join {
     pub client_protocol: i32,
     /// LiveKit's `ClientInfo.Capability` numbers, passed on to others.
     pub capabilities: Vec<i32>,
+    /// The Space that the token names; only used if the log does not know where they are.
+    pub space: Option<session::SpaceName>,
     /// Subscribe to everything that is published.
     pub auto_subscribe: bool,
     /// The client sends `track_setting` with sizes; until it does, a video track is paused.
@@ -30,6 +32,60 @@ pub struct Join {
     pub resume: Option<session::ConnectionId>,
     /// Full ICE for clients that need it (Firefox).
     pub full_ice: bool,
+}
+
+/// One order, unique among those that wait for an answer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct OrderId(pub u64);
+
+/// What somebody wants who may administer the class; the shell has checked that they may.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Order {
+    /// How the class is: [`Answer::Room`].
+    LookAtRoom,
+    /// Everybody who is here or may be back soon, hidden ones included: [`Answer::People`].
+    LookAtPeople,
+    /// One of them: [`Answer::Person`].
+    LookAtPerson(session::PersonId),
+    /// A person is removed.
+    Remove(session::PersonId),
+    /// The session ends for everybody.
+    End,
+    /// People are placed in a Space, all at once.
+    Move {
+        /// Who.
+        persons: Vec<session::PersonId>,
+        /// Where to.
+        space: session::SpaceName,
+    },
+    /// A person's name, metadata, attributes or permission change: [`Answer::Person`].
+    Update(Box<proto::UpdateParticipantRequest>),
+    /// A track is muted or unmuted: [`Answer::Track`].
+    Mute(proto::MuteRoomTrackRequest),
+    /// A person receives tracks, or does not.
+    Subscribe(proto::UpdateSubscriptionsRequest),
+    /// Everybody in the class, or those who are named, get a message.
+    SendData(proto::SendDataRequest),
+    /// The Room has another application text: [`Answer::Room`].
+    DescribeRoom {
+        /// The text.
+        metadata: String,
+    },
+}
+
+/// What came of an order.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Answer {
+    /// Done, at this place in the log.
+    Done(session::Seq),
+    /// The class.
+    Room(Box<proto::Room>),
+    /// One person.
+    Person(Box<proto::ParticipantInfo>),
+    /// Everybody.
+    People(Vec<proto::ParticipantInfo>),
+    /// One track.
+    Track(Box<proto::TrackInfo>),
 }
 
 /// What a node is told.
@@ -62,13 +118,13 @@ pub enum Input {
     Durable(session::Seq),
     /// The store refused an append. The node tells its clients to reconnect, and ends with [`Output::Closed`].
     StoreFailed,
-    /// An administrator removes a person. Unknown people are ignored; [`crate::Node::state`] says who is known.
-    Remove {
-        /// Who.
-        person: session::PersonId,
+    /// Somebody who may administer the class wants something. Answered by [`Output::Reply`], unless the node ends before.
+    Order {
+        /// Which answer belongs to it; the shell's.
+        id: OrderId,
+        /// What.
+        order: Box<Order>,
     },
-    /// An administrator ends the session.
-    End,
     /// The server shuts down: everybody is told to reconnect; connections are detached in the log; [`Output::Closed`] follows
     /// once that is durable.
     Shutdown,
@@ -96,6 +152,28 @@ pub enum Output {
         person: session::PersonId,
         /// The profile to sign.
         profile: Box<session::Profile>,
+        /// Where they are.
+        space: session::SpaceName,
+    },
+    /// Sign an access token likewise, put it into `moved`, and send that as `room_moved`.
+    Moved {
+        /// The socket.
+        client: ClientId,
+        /// Who.
+        person: session::PersonId,
+        /// The profile to sign.
+        profile: Box<session::Profile>,
+        /// Where they are from here on.
+        space: session::SpaceName,
+        /// Everything but the token.
+        moved: Box<proto::RoomMovedResponse>,
+    },
+    /// The answer to an order; what it changed is durable.
+    Reply {
+        /// Which order.
+        id: OrderId,
+        /// What came of it.
+        result: Result<Answer, session::Reject>,
     },
     /// Close a socket (1000) after everything before has been sent. Nothing follows for it, and [`Input::SocketClosed`] for it
     /// is ignored.

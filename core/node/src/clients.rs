@@ -112,6 +112,11 @@ impl Client {
         media_of(self.id)
     }
 
+    /// The socket on which it can be told something at once.
+    pub(crate) fn hears_on(&self) -> Option<ClientId> {
+        self.socket.filter(|_| self.held.is_none())
+    }
+
     pub(crate) fn is_welcome(&self) -> bool {
         self.welcomed_at.is_some()
     }

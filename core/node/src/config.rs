@@ -45,6 +45,8 @@ pub struct NodeConfig {
     pub room_update_interval_ms: u64,
     /// How often a client gets a fresh token, so that it can come back after its first one has expired.
     pub token_refresh_interval_ms: u64,
+    /// Whether an administrator may unmute somebody's track.
+    pub remote_unmute: bool,
     /// Sizes, rates and bounds.
     pub limits: Limits,
 }
@@ -76,6 +78,7 @@ impl NodeConfig {
             media_connect_timeout_ms: 60_000,
             room_update_interval_ms: 5_000,
             token_refresh_interval_ms: 300_000,
+            remote_unmute: false,
             limits: Limits::standard(),
         }
     }

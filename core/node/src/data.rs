@@ -53,8 +53,9 @@ impl Node {
         }
         let sender = Sender { client, is_agent, hidden: known.profile.permission.hidden };
         let destination_sids = sender.stamp(&mut packet, lane);
-        let (sender, to) = (client.id, &packet.destination_identities);
-        let receivers = self.receivers(sender, to, &destination_sids);
+        let (sender, person) = (client.id, client.person.clone());
+        let is_for = |client: &Client| client.id != sender && self.are_known_to_be_together(&person, &client.person);
+        let receivers = self.receivers(&packet.destination_identities, &destination_sids, is_for);
         if !receivers.is_empty() {
             let bytes: Arc<[u8]> = Arc::from(packet.encode_to_vec());
             if lane == sfu::Lane::Reliable {
@@ -65,14 +66,19 @@ impl Node {
         Ok(())
     }
 
-    /// Those who are named, or else everybody; never the sender.
-    fn receivers(&self, sender: ClientId, identities: &[String], sids: &[String]) -> Vec<sfu::ConnKey> {
+    /// Those who are named, or else everybody, as far as it is for them.
+    pub(crate) fn receivers(
+        &self,
+        identities: &[String],
+        sids: &[String],
+        is_for: impl Fn(&Client) -> bool,
+    ) -> Vec<sfu::ConnKey> {
         let identities: BTreeSet<&str> = identities.iter().map(String::as_str).collect();
         let sids: BTreeSet<&str> = sids.iter().map(String::as_str).collect();
         let for_everybody = identities.is_empty() && sids.is_empty();
         self.clients
             .iter()
-            .filter(|client| client.id != sender && client.is_welcome())
+            .filter(|client| client.is_welcome() && is_for(client))
             .filter(|client| {
                 for_everybody
                     || identities.contains(client.person.0.as_str())

@@ -19,6 +19,7 @@ impl Node {
             | Fact::ParticipantAdmitted { .. }
             | Fact::ParticipantMoved { .. }
             | Fact::SubscriptionChosen { .. } => {}
+            Fact::RoomUpdated { .. } => self.tell_room(),
             Fact::SessionEnded { .. } => {
                 self.phase = Phase::Closing;
                 self.log.after(Effect::Closed);
@@ -67,6 +68,7 @@ impl Node {
             | DetachReason::MediaFailed
             | DetachReason::NeverConnected
             | DetachReason::StateMismatch
+            | DetachReason::Moved
             | DetachReason::ServerStopped => {
                 if let Some(seat) = self.roster.seat_mut(person) {
                     if !waits {
@@ -93,7 +95,7 @@ impl Node {
     fn look_different(&mut self, person: &PersonId, profile: &Profile) {
         self.is_news(person, Audience::Everybody);
         let Some(client) = self.roster.seat(person).and_then(|seat| seat.client) else { return };
-        self.log.after(Effect::RefreshToken { client, person: person.clone(), profile: Box::new(profile.clone()) });
+        self.refresh_token_after(client, person);
         if !profile.permission.can_subscribe {
             self.unsubscribe_from_everything(client);
         }

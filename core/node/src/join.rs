@@ -56,7 +56,7 @@ impl Node {
             profile,
             connection,
             client: join.client.clone(),
-            space: None,
+            space: join.space.clone(),
         };
         self.commit(&attach, Some(&join.person))
     }
@@ -94,7 +94,7 @@ impl Node {
         let auto_subscribe = client.auto_subscribe;
         let response = Arc::new(wire::signal(Message::Join(response)));
         self.log.after(Effect::Welcome { client: id, response });
-        self.log.after(Effect::RefreshToken { client: id, person: person.clone(), profile: Box::new(profile) });
+        self.refresh_token_after(id, person);
         if auto_subscribe {
             let published: Vec<_> = self.log.state.tracks.keys().cloned().collect();
             for track in published {
@@ -104,14 +104,12 @@ impl Node {
     }
 
     fn join_response(&self, person: &PersonId, permission: &session::Permission) -> proto::JoinResponse {
-        let others = self.roster.people().filter(|other| *other != person && !self.is_hidden(other));
-        let others = others.filter_map(|other| self.info(other)).collect();
         let config = &self.config;
         let seconds = |ms: u64| i32::try_from(ms / 1_000).unwrap_or(i32::MAX);
         proto::JoinResponse {
-            room: Some(self.room_info()),
+            room: Some(self.room_info(Some(&self.space_of(person)))),
             participant: self.info(person),
-            other_participants: others,
+            other_participants: self.others_for(person),
             server_version: config.server_version.clone(),
             ice_servers: self.ice_servers(),
             subscriber_primary: permission.can_subscribe,

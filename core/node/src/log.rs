@@ -1,12 +1,12 @@
 //! Log, then tell: the session's state, and everything that must not leave before the events that it tells of are on
 //! disk. Effects wait in the order in which they were caused, each for its place in the log.
 
-use crate::api::ClientId;
+use crate::api::{Answer, ClientId, OrderId};
 use livekit_protocol as proto;
 use lyceum_session as session;
 use lyceum_sfu as sfu;
 use prost::Message as _;
-use session::{Seq, State};
+use session::{PersonId, Profile, Reject, Seq, SpaceName, State};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -28,9 +28,23 @@ pub(crate) enum Effect {
     /// Tell the media shard what a client receives, if it is still there.
     Receive { client: ClientId, command: sfu::Command },
     /// Send a fresh token to a client, if it is still there.
-    RefreshToken { client: ClientId, person: session::PersonId, profile: Box<session::Profile> },
+    RefreshToken { client: ClientId, person: PersonId, profile: Box<Profile>, space: SpaceName },
+    /// People are elsewhere from here on, as far as anybody may know.
+    HaveMoved { persons: Vec<PersonId> },
+    /// Tell a client that it is in another Space, if it is still there.
+    Moved {
+        client: ClientId,
+        person: PersonId,
+        profile: Box<Profile>,
+        space: SpaceName,
+        moved: Box<proto::RoomMovedResponse>,
+    },
+    /// Answer an order.
+    Reply { id: OrderId, result: Result<Answer, Reject> },
     /// Tell a client that was dismissed why, if it does not know, and close its media and its socket.
     Farewell { client: ClientId, socket: Option<ClientId>, response: Option<Box<proto::SignalResponse>> },
+    /// Likewise for a client that is to come back with a fresh token.
+    SendBack { client: ClientId, socket: Option<ClientId>, person: PersonId, profile: Box<Profile>, space: SpaceName },
     /// The class is over.
     Closed,
 }
@@ -42,10 +56,10 @@ impl Effect {
         let content = match self {
             Effect::Tell { to, response } => size_of_val(&to[..]) + response.encoded_len(),
             Effect::Welcome { response, .. } => response.encoded_len(),
-            Effect::RefreshToken { profile, .. } => {
-                let attributes = profile.attributes.iter().map(|(key, value)| key.len() + value.0.len());
-                profile.name.0.len() + profile.metadata.0.len() + attributes.sum::<usize>()
-            }
+            Effect::RefreshToken { profile, .. } | Effect::SendBack { profile, .. } => bytes_of(profile),
+            Effect::Moved { profile, moved, .. } => bytes_of(profile) + moved.encoded_len(),
+            Effect::HaveMoved { persons } => size_of_val(&persons[..]),
+            Effect::Reply { result, .. } => result.as_ref().map_or(0, Answer::bytes),
             Effect::Reconnect { .. }
             | Effect::Latest { .. }
             | Effect::Lose { .. }
@@ -106,7 +120,7 @@ impl Log {
     pub(crate) fn abandon(&mut self) -> Vec<(ClientId, Option<ClientId>)> {
         self.held_bytes = 0;
         let dismissed = std::mem::take(&mut self.held).into_iter().filter_map(|held| match held.effect {
-            Effect::Farewell { client, socket, .. } => Some((client, socket)),
+            Effect::Farewell { client, socket, .. } | Effect::SendBack { client, socket, .. } => Some((client, socket)),
             _ => None,
         });
         dismissed.collect()
@@ -124,4 +138,9 @@ impl Log {
     pub(crate) fn outstanding_bytes(&self) -> usize {
         self.held_bytes
     }
+}
+
+fn bytes_of(profile: &Profile) -> usize {
+    let attributes = profile.attributes.iter().map(|(key, value)| key.len() + value.0.len());
+    profile.name.0.len() + profile.metadata.0.len() + attributes.sum::<usize>()
 }

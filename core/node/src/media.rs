@@ -10,7 +10,7 @@ use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::request_response::Reason;
 use proto::signal_response::Message;
-use session::DetachReason;
+use session::{DetachReason, TrackId};
 use sfu::{Event, Refusal};
 
 impl Node {
@@ -30,7 +30,15 @@ impl Node {
                     return; // It is as lost as the socket that it was meant for.
                 }
                 let mut offer = wire::session_description("offer", sdp, offer_id);
-                let tracks = mids.into_iter().filter_map(|(mid, key)| Some((mid, self.tracks.id_of(key)?.0.clone())));
+                // An offer may have crossed the end of a subscription on its way.
+                let Some(client) = self.clients.of_media(conn) else { return };
+                let tracks = mids.into_iter().filter_map(|(mid, key)| Some((mid, self.tracks.id_of(key)?.clone())));
+                let is_known = |track: &TrackId| {
+                    let published = self.log.state.tracks.get(track);
+                    let owner = published.filter(|_| client.receives(track)).map(|known| &known.person);
+                    owner.is_some_and(|owner| self.are_known_to_be_together(&client.person, owner))
+                };
+                let tracks = tracks.filter(|(_, track)| is_known(track)).map(|(mid, track)| (mid, track.0));
                 offer.mid_to_track_id = tracks.collect();
                 self.tell_media_client(conn, Message::Offer(offer));
             }

@@ -2,13 +2,14 @@
 //! waits in the log until they are durable.
 
 use crate::api::{ClientId, Input, Output};
-use crate::clients::Clients;
+use crate::clients::{Client, Clients};
 use crate::config::NodeConfig;
 use crate::log::{Effect, Log};
 use crate::replay::Replay;
 use crate::resume::Departed;
 use crate::rng::Rng;
 use crate::roster::Roster;
+use crate::spaces::{Move, Underway};
 use crate::timers::Timers;
 use crate::tracks::Tracks;
 use crate::wire;
@@ -17,7 +18,7 @@ use lyceum_session as session;
 use lyceum_sfu as sfu;
 use proto::leave_request::Action;
 use proto::signal_response::Message;
-use session::{Command, Ctx, EndReason, PersonId, Reject, UnixMs};
+use session::{Command, Ctx, Fact, PersonId, Reject, UnixMs};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub struct Node {
     pub(crate) rng: Rng,
     pub(crate) now: UnixMs,
     pub(crate) phase: Phase,
+    pub(crate) underway: Underway,
     /// Whose new look is to be told once the events at hand are applied, and whether to themselves as well.
     news: BTreeMap<PersonId, Audience>,
     pub(crate) departed: Departed,
@@ -113,6 +115,7 @@ impl Node {
             rng,
             now: state.at,
             phase: Phase::Opening { last_seen },
+            underway: Underway::default(),
             log: Log::new(state),
             news: BTreeMap::new(),
             departed: Departed::default(),
@@ -147,8 +150,7 @@ impl Node {
                 self.catch_up();
             }
             Input::StoreFailed => self.fail(),
-            Input::Remove { person } => self.administer(&Command::Remove { person }),
-            Input::End => self.administer(&Command::End { reason: EndReason::Ended }),
+            Input::Order { id, order } => self.order(id, *order),
             Input::Shutdown => self.shut_down(),
             Input::Timeout => self.timeout(),
         }
@@ -225,8 +227,12 @@ impl Node {
         }
         let events = self.log.state.stamp(facts, &ctx);
         for event in &events {
+            let moving = Move::before(&self.log.state, event);
             session::apply(&mut self.log.state, event);
-            self.follow(event);
+            match (&event.fact, moving) {
+                (Fact::ParticipantMoved { space, .. }, Some(moving)) => self.follow_move(&moving, space),
+                _ => self.follow(event),
+            }
         }
         self.out.push_back(Output::Append(events));
         self.tell_news();
@@ -288,12 +294,14 @@ impl Node {
         }
     }
 
-    /// The clients that may know of a person. Nobody else knows of a hidden one.
+    /// The clients that may know of a person: those in the same Space, unless the person is hidden.
     pub(crate) fn audience(&self, person: &PersonId, audience: Audience) -> Vec<ClientId> {
-        let hidden = self.is_hidden(person);
         self.clients
             .iter()
-            .filter(|client| if client.person == *person { audience == Audience::Everybody } else { !hidden })
+            .filter(|client| match client.person == *person {
+                true => audience == Audience::Everybody,
+                false => self.sees(&client.person, person),
+            })
             .map(|client| client.id)
             .collect()
     }
@@ -303,6 +311,7 @@ impl Node {
     }
 
     fn tell_what_is_durable(&mut self) {
+        let mut is_over = false;
         while let Some(effect) = self.log.due() {
             match effect {
                 Effect::Tell { to, response } => {
@@ -320,19 +329,40 @@ impl Node {
                         self.tell_media(command);
                     }
                 }
-                Effect::RefreshToken { client, person, profile } => {
-                    if let Some(socket) = self.clients.get(client).and_then(|client| client.socket) {
-                        self.give(Output::RefreshToken { client: socket, person, profile });
+                // Who resumes gets a token when it is told that it has.
+                Effect::RefreshToken { client, person, profile, space } => {
+                    if let Some(client) = self.clients.get(client).and_then(Client::hears_on) {
+                        self.give(Output::RefreshToken { client, person, profile, space });
                     }
                 }
+                Effect::HaveMoved { persons } => self.has_moved(&persons),
+                // Who resumes is told where it is when it is told that it has.
+                Effect::Moved { client, person, profile, space, moved } => {
+                    if let Some(client) = self.clients.get(client).and_then(Client::hears_on) {
+                        self.give(Output::Moved { client, person, profile, space, moved });
+                    }
+                }
+                Effect::Reply { id, result } => self.give(Output::Reply { id, result }),
                 Effect::Farewell { client, socket, response } => {
                     if let Some((client, response)) = socket.zip(response) {
                         self.give(Output::Signal { client, response });
                     }
                     self.close_client(client, socket);
                 }
-                Effect::Closed => self.close(),
+                Effect::SendBack { client: id, socket, person, profile, space } => {
+                    if let Some(client) = socket {
+                        let leave = wire::leave(proto::DisconnectReason::Migration, Action::Reconnect);
+                        self.give(Output::RefreshToken { client, person, profile, space });
+                        self.give(Output::Signal { client, response: Box::new(leave) });
+                    }
+                    self.close_client(id, socket);
+                }
+                // Answers to the order that ended the class still come.
+                Effect::Closed => is_over = true,
             }
+        }
+        if is_over {
+            self.close();
         }
     }
 
@@ -346,15 +376,6 @@ impl Node {
             self.dismiss_at_once(client);
         }
         self.close();
-    }
-
-    fn administer(&mut self, command: &Command) {
-        if self.phase != Phase::Live {
-            return;
-        }
-        if let Err(reject) = self.commit(command, None) {
-            tracing::info!(%reject, "an administrator's command was refused");
-        }
     }
 
     fn close(&mut self) {

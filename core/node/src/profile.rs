@@ -31,29 +31,41 @@ impl Node {
         let client = self.clients.get(id).ok_or((Reason::NotFound, "no such client".to_owned()))?;
         let person = client.person.clone();
         let known = self.log.state.participants.get(&person).ok_or((Reason::NotFound, "no such person".to_owned()))?;
-        let limits = &self.config.limits;
-        if longer_than(&update.name, limits.name_chars) {
-            return Err((Reason::LimitExceeded, format!("a name has at most {} characters", limits.name_chars)));
-        }
-        if update.metadata.len() > limits.metadata_bytes {
-            return Err((Reason::LimitExceeded, format!("metadata has at most {} bytes", limits.metadata_bytes)));
-        }
-        let attributes: BTreeMap<String, String> = update.attributes.into_iter().collect();
-        if attributes.keys().any(|key| key.starts_with(wire::OWN_ATTRIBUTES)) {
-            let why = format!("attributes that begin with `{}` are set by the server", wire::OWN_ATTRIBUTES);
-            return Err((Reason::NotAllowed, why));
-        }
-        let profile = changed(&known.profile, update.name, update.metadata, attributes);
-        let attributes_bytes: usize = profile.attributes.iter().map(|(key, value)| key.len() + value.0.len()).sum();
-        if attributes_bytes > limits.attributes_bytes {
-            let why = format!("attributes have at most {} bytes together", limits.attributes_bytes);
-            return Err((Reason::LimitExceeded, why));
-        }
+        let attributes = update.attributes.into_iter().collect();
+        let profile = self.changed_profile(&known.profile, update.name, update.metadata, attributes)?;
         if self.is_behind() {
             return Err((Reason::LimitExceeded, LOG_IS_BEHIND.to_owned()));
         }
         let command = Command::Update { person: person.clone(), profile };
         self.commit(&command, Some(&person)).map_err(|reject| (wire::reason_of(&reject), reject.to_string()))
+    }
+
+    /// A profile with other words, if they are not too long and none of them is the server's.
+    pub(crate) fn changed_profile(
+        &self,
+        profile: &Profile,
+        name: String,
+        metadata: String,
+        attributes: BTreeMap<String, String>,
+    ) -> Result<Profile, (Reason, String)> {
+        let limits = &self.config.limits;
+        if longer_than(&name, limits.name_chars) {
+            return Err((Reason::LimitExceeded, format!("a name has at most {} characters", limits.name_chars)));
+        }
+        if metadata.len() > limits.metadata_bytes {
+            return Err((Reason::LimitExceeded, format!("metadata has at most {} bytes", limits.metadata_bytes)));
+        }
+        if attributes.keys().any(|key| key.starts_with(wire::OWN_ATTRIBUTES)) {
+            let why = format!("attributes that begin with `{}` are set by the server", wire::OWN_ATTRIBUTES);
+            return Err((Reason::NotAllowed, why));
+        }
+        let profile = changed(profile, name, metadata, attributes);
+        let attributes_bytes: usize = profile.attributes.iter().map(|(key, value)| key.len() + value.0.len()).sum();
+        if attributes_bytes > limits.attributes_bytes {
+            let why = format!("attributes have at most {} bytes together", limits.attributes_bytes);
+            return Err((Reason::LimitExceeded, why));
+        }
+        Ok(profile)
     }
 }
 

@@ -9,7 +9,7 @@ use lyceum_session as session;
 use lyceum_sfu as sfu;
 use proto::signal_response::Message;
 use proto::{StreamState, VideoQuality};
-use session::{ConnectionId, MediaKind, Publication, TrackId};
+use session::{ConnectionId, MediaKind, PersonId, Publication, TrackId};
 
 /// From this share of lost packets on, and from this round trip on, a network is called poor.
 const POOR: (f32, u32) = (0.08, 600);
@@ -120,6 +120,21 @@ impl Node {
         let known: Vec<_> = known.collect();
         if !known.is_empty() {
             self.tell_quality(id, known);
+        }
+    }
+
+    /// Who begins to receive others is told how the networks of those are, once that is durable.
+    pub(crate) fn tell_qualities_after(&mut self, id: ClientId, of: impl Fn(&PersonId) -> bool) {
+        let Some(receiver) = self.clients.get(id).filter(|client| client.active) else { return };
+        let heard = self.clients.iter().filter(|client| client.id != id && of(&client.person));
+        let heard = heard.filter(|client| self.tracks.of(client.id).any(|(track, _)| receiver.receives(track)));
+        let known = heard.filter_map(|client| Some(connection_quality(&client.connection, client.networks.quality()?)));
+        let updates: Vec<_> = known.collect();
+        if !updates.is_empty() {
+            self.tell_after(
+                vec![id],
+                wire::signal(Message::ConnectionQuality(proto::ConnectionQualityUpdate { updates })),
+            );
         }
     }
 

@@ -59,6 +59,15 @@ impl Replay {
         }
     }
 
+    /// A receiver is elsewhere: what was said where it was is not for it any more.
+    pub(crate) fn forget(&mut self, receiver: sfu::ConnKey) {
+        for sent in &mut self.messages {
+            let before = sent.size();
+            sent.to.retain(|to| *to != receiver);
+            self.bytes -= before - sent.size();
+        }
+    }
+
     /// What a receiver has not had of each publisher.
     fn missed(&self, receiver: sfu::ConnKey, had: &BTreeMap<&str, u32>) -> Vec<Arc<[u8]>> {
         let missed = self.messages.iter().filter(|sent| {

@@ -132,20 +132,18 @@ impl Node {
         let (id, to) = (client.id, vec![client.id]);
         self.log.after(Effect::Reconnect { client: id });
         let seats: Vec<PersonId> = self.roster.people().cloned().collect();
-        let departed = self.departed.to_tell(id, |other| self.roster.seat(other).is_some());
+        let is_back = |other: &PersonId| self.roster.seat(other).is_some() && self.sees(person, other);
+        let departed = self.departed.to_tell(id, is_back);
         if !departed.is_empty() {
             self.tell_after(to.clone(), signal_updates(departed));
         }
-        let visible = seats.iter().filter(|other| *other == person || !self.is_hidden(other));
+        let visible = seats.iter().filter(|other| self.sees(person, other));
         let here: Vec<_> = visible.filter_map(|other| self.info(other)).collect();
         self.tell_after(to.clone(), signal_updates(here));
-        let room = Some(self.room_info());
+        let room = Some(self.room_info(Some(&self.space_of(person))));
         self.tell_after(to, wire::signal(Message::RoomUpdate(proto::RoomUpdate { room })));
         self.log.after(Effect::Receive { client: id, command: sfu::Command::RestartIce { conn: media_of(id) } });
-        if let Some(known) = self.log.state.participants.get(person) {
-            let profile = Box::new(known.profile.clone());
-            self.log.after(Effect::RefreshToken { client: id, person: person.clone(), profile });
-        }
+        self.refresh_token_after(id, person);
         self.log.after(Effect::Latest { client: id });
     }
 

@@ -76,6 +76,9 @@ impl Roster {
         let mut attributes: std::collections::HashMap<_, _> =
             profile.attributes.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect();
         attributes.insert(wire::ROLE_ATTRIBUTE.to_owned(), wire::role_name(profile.role).to_owned());
+        if !known.space.is_main() {
+            attributes.insert(wire::SPACE_ATTRIBUTE.to_owned(), known.space.0.clone());
+        }
         if matches!(known.presence, Presence::Reconnecting { .. }) {
             attributes.insert(wire::PRESENCE_ATTRIBUTE.to_owned(), "reconnecting".to_owned());
         }

@@ -16,7 +16,7 @@ use proto::{SubscriptionError, VideoQuality};
 use session::{MediaKind, Publication, TrackId};
 
 /// Why somebody does not receive a track.
-enum NotReceived {
+pub(crate) enum NotReceived {
     NoSuchTrack,
     NotPermitted { publisher_sid: String },
     TooMany,
@@ -68,10 +68,10 @@ impl Node {
         }
     }
 
-    fn subscribe(&mut self, id: ClientId, track: &TrackId) -> Result<(), NotReceived> {
+    pub(crate) fn subscribe(&mut self, id: ClientId, track: &TrackId) -> Result<(), NotReceived> {
         let publication = self.log.state.tracks.get(track).ok_or(NotReceived::NoSuchTrack)?;
         let client = self.clients.get(id).ok_or(NotReceived::NoSuchTrack)?;
-        if publication.person == client.person || self.is_hidden(&publication.person) {
+        if publication.person == client.person || !self.sees(&client.person, &publication.person) {
             return Err(NotReceived::NoSuchTrack);
         }
         if client.receives(track) {
@@ -111,7 +111,7 @@ impl Node {
     }
 
     /// What a client does not receive, it need not be told that it does not.
-    fn unsubscribe(&mut self, id: ClientId, track: &TrackId) {
+    pub(crate) fn unsubscribe(&mut self, id: ClientId, track: &TrackId) {
         let Some(client) = self.clients.get_mut(id) else { return };
         let Some(view) = client.views.get_mut(track).filter(|view| view.subscribed) else { return };
         view.subscribed = false;
@@ -137,8 +137,9 @@ impl Node {
 
     /// Whether a client receives any track of another.
     pub(crate) fn hears(&self, id: ClientId, other: ClientId) -> bool {
-        let receiver = self.clients.get(id);
-        receiver.is_some_and(|receiver| self.tracks.of(other).any(|(track, _)| receiver.receives(track)))
+        let (Some(receiver), Some(other)) = (self.clients.get(id), self.clients.get(other)) else { return false };
+        self.are_known_to_be_together(&receiver.person, &other.person)
+            && self.tracks.of(other.id).any(|(track, _)| receiver.receives(track))
     }
 
     /// `track_setting`: how large a client shows a track, or that it does not show it at the moment.
@@ -149,11 +150,12 @@ impl Node {
         if self.is_behind() {
             return self.refuse(id, Reason::LimitExceeded, LOG_IS_BEHIND, None);
         }
+        let Some(person) = self.clients.get(id).map(|client| client.person.clone()) else { return };
         let mut unknown = false;
         for sid in &settings.track_sids {
             let track = TrackId(sid.clone());
             match self.log.state.tracks.get(&track) {
-                Some(publication) if !self.is_hidden(&publication.person) => {
+                Some(publication) if self.sees(&person, &publication.person) => {
                     let wish = wish(settings, publication);
                     self.set_wish(id, &track, wish);
                 }

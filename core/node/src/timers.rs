@@ -2,7 +2,6 @@
 //! tokens to refresh, and the pace of `room_update`.
 
 use crate::api::ClientId;
-use crate::log::Effect;
 use crate::node::Node;
 use crate::wire;
 use livekit_protocol as proto;
@@ -122,8 +121,6 @@ impl Node {
         let Some(client) = self.clients.get_mut(id) else { return };
         client.token_refresh_at = next;
         let person = client.person.clone();
-        let Some(known) = self.log.state.participants.get(&person) else { return };
-        let profile = Box::new(known.profile.clone());
-        self.log.after(Effect::RefreshToken { client: id, person, profile });
+        self.refresh_token_after(id, &person);
     }
 }

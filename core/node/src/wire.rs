@@ -14,6 +14,8 @@ use session::{DetachReason, LeaveReason, MediaKind, Permission, Publication, Rej
 pub(crate) const OWN_ATTRIBUTES: &str = "lyceum.";
 /// The role in the class.
 pub(crate) const ROLE_ATTRIBUTE: &str = "lyceum.role";
+/// The Space that somebody is in; absent in the main room.
+pub(crate) const SPACE_ATTRIBUTE: &str = "lyceum.space";
 /// Present while somebody has lost their connection and may come back.
 pub(crate) const PRESENCE_ATTRIBUTE: &str = "lyceum.presence";
 
@@ -38,6 +40,7 @@ pub(crate) fn leave_because(reason: DetachReason) -> Option<proto::SignalRespons
         DetachReason::ClientLeft | DetachReason::ConnectionLost => None,
         DetachReason::MediaFailed => Some(leave(DisconnectReason::MediaFailure, Action::Reconnect)),
         DetachReason::NeverConnected => Some(leave(DisconnectReason::JoinFailure, Action::Disconnect)),
+        DetachReason::Moved => Some(leave(DisconnectReason::Migration, Action::Reconnect)),
         DetachReason::StateMismatch => Some(leave(DisconnectReason::StateMismatch, Action::Reconnect)),
         DetachReason::Superseded => Some(leave(DisconnectReason::DuplicateIdentity, Action::Disconnect)),
         DetachReason::ServerStopped => Some(leave(DisconnectReason::ServerShutdown, Action::Reconnect)),
@@ -114,6 +117,23 @@ pub(crate) fn permission(permission: &Permission) -> proto::ParticipantPermissio
         recorder: permission.recorder,
         can_update_metadata: permission.can_update_metadata,
         ..Default::default()
+    }
+}
+
+/// The permission that an administrator's request means. Whether somebody is hidden or a recorder stays as it was.
+pub(crate) fn permission_from(wanted: &proto::ParticipantPermission, before: &Permission) -> Permission {
+    let known = wanted.can_publish_sources.iter().filter_map(|number| proto::TrackSource::try_from(*number).ok());
+    let sources: Vec<_> = known.map(source).filter(|source| *source != Source::Unknown).collect();
+    // A list with nothing that we know must not turn into "no restriction".
+    let only_unknown_sources = sources.is_empty() && !wanted.can_publish_sources.is_empty();
+    Permission {
+        can_publish: wanted.can_publish && !only_unknown_sources,
+        can_subscribe: wanted.can_subscribe,
+        can_publish_data: wanted.can_publish_data,
+        can_publish_sources: sources,
+        can_update_metadata: wanted.can_update_metadata,
+        hidden: before.hidden,
+        recorder: before.recorder,
     }
 }
 

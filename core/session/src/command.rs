@@ -95,6 +95,11 @@ pub enum Command {
         /// Where to.
         space: SpaceName,
     },
+    /// The Room has another application text. No event if nothing changes.
+    DescribeRoom {
+        /// The text.
+        metadata: String,
+    },
     /// A person says which tracks they want, against or beyond what they would receive by themselves. No event if
     /// nothing changes.
     Choose {

@@ -42,6 +42,7 @@ pub fn decide(state: &State, cmd: &Command, ctx: &Ctx) -> Result<Vec<Fact>, Reje
         Command::SetMuted { track, muted } => decision.set_muted(track, *muted),
         Command::Update { person, profile } => decision.update(person, profile),
         Command::Move { persons, space } => decision.move_to(persons, space),
+        Command::DescribeRoom { metadata } => decision.describe_room(metadata),
         Command::Choose { person, choices } => decision.choose(person, choices),
         Command::Remove { person } => decision.remove(person),
         Command::End { reason } => {
@@ -223,6 +224,14 @@ impl Decision<'_> {
             return Ok(Vec::new());
         }
         Ok(vec![Fact::ParticipantMoved { persons: moved.into_iter().collect(), space: space.clone() }])
+    }
+
+    fn describe_room(&self, metadata: &str) -> Result<Vec<Fact>, Reject> {
+        self.only_administrators("only an administrator may describe the Room")?;
+        if metadata == self.state.metadata {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Fact::RoomUpdated { metadata: metadata.to_owned() }])
     }
 
     fn choose(&self, person: &PersonId, choices: &[TrackChoice]) -> Result<Vec<Fact>, Reject> {

@@ -72,6 +72,12 @@ pub enum Fact {
         /// Where they are from here on.
         space: SpaceName,
     },
+    /// The Room's application text changed.
+    #[serde(rename = "room.updated")]
+    RoomUpdated {
+        /// The text from here on; belongs to no person.
+        metadata: String,
+    },
     /// A person chose tracks against or beyond what they would receive by themselves.
     #[serde(rename = "subscription.chosen")]
     SubscriptionChosen {
@@ -377,6 +383,8 @@ pub enum DetachReason {
     NeverConnected,
     /// The client and the server disagreed on what there is, or the client did something that cannot be gone on from.
     StateMismatch,
+    /// Its person was placed in another Space, and its client can only go there by joining afresh.
+    Moved,
     /// A newer connection of the same person took its place.
     Superseded,
     /// The server stopped.
@@ -430,6 +438,7 @@ impl Event {
             | Fact::ConnectionResumed { .. }
             | Fact::ConnectionExpired { .. }
             | Fact::ParticipantMoved { .. }
+            | Fact::RoomUpdated { .. }
             | Fact::SubscriptionChosen { .. }
             | Fact::ParticipantOffline { .. }
             | Fact::ParticipantLeft { .. }

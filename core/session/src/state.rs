@@ -137,6 +137,7 @@ pub fn apply(state: &mut State, event: &Event) {
             };
             state.participants.insert(person.clone(), admitted);
         }
+        Fact::RoomUpdated { metadata } => state.metadata.clone_from(metadata),
         Fact::ParticipantMoved { persons, space } => {
             for person in persons {
                 if let Some(known) = state.participants.get_mut(person) {

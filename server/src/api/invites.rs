@@ -69,7 +69,7 @@ pub async fn accept(
         nbf: now_s,
         exp: now_s + app.config.tokens.access_ttl_s,
         video: Some(grant_for(role, &room)),
-        lyceum: Some(LyceumClaims { role: Some(role_name(role).to_owned()), invite: None }),
+        lyceum: Some(LyceumClaims { role: Some(role_name(role).to_owned()), ..LyceumClaims::default() }),
         ..Claims::default()
     };
     Ok(Json(Accepted {

@@ -2,6 +2,7 @@
 
 mod events;
 mod invites;
+mod moves;
 mod rooms;
 
 use crate::app::App;
@@ -23,6 +24,7 @@ pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/rooms", post(rooms::create).get(rooms::list))
+        .route("/v1/rooms/{room}/moves", post(moves::create))
         .route("/v1/sessions", get(events::sessions))
         .route("/v1/sessions/{id}/events", get(events::events))
         .route("/v1/invites/accept", post(invites::accept))

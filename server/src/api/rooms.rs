@@ -153,7 +153,7 @@ pub fn invite(app: &App, key: &str, room: &str, role: Role) -> Result<String, Ap
         iss: key.to_owned(),
         nbf: now_s,
         exp: now_s + app.config.tokens.invite_ttl_s,
-        lyceum: Some(LyceumClaims { role: None, invite: Some(invite) }),
+        lyceum: Some(LyceumClaims { invite: Some(invite), ..LyceumClaims::default() }),
         ..Claims::default()
     };
     app.keyring.sign(&claims).map_err(unsignable)

@@ -102,7 +102,7 @@ fn claims(create: &Create, key: String) -> Result<Claims, String> {
         nbf: now_s,
         exp: now_s + create.ttl.as_secs(),
         video: Some(video),
-        lyceum: joins.then(|| LyceumClaims { role: Some(role_name(role).to_owned()), invite: None }),
+        lyceum: joins.then(|| LyceumClaims { role: Some(role_name(role).to_owned()), ..LyceumClaims::default() }),
         ..Claims::default()
     })
 }

@@ -171,6 +171,8 @@ settings! {
         max_tracks: u32 where (1..=1000) = 16,
         /// Classes that may run at a time.
         max_sessions: usize where (1..=1_000_000) = 1_000,
+        /// An administrator may unmute somebody's track. Otherwise only its publisher opens a microphone or a camera.
+        remote_unmute: bool = false,
     }
 
     /// The signalling socket `/rtc`.

@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::store::{LiveSession, PolicyOverrides, SessionFilter, Store, StoreError};
 use crate::token::{Keyring, RoomConfig, VideoGrant};
 use livekit_protocol::SignalResponse;
-use lyceum_node::{ClientId, Join, Limits, Node, NodeConfig, Rate};
+use lyceum_node::{Answer, ClientId, Join, Limits, Node, NodeConfig, Order, Rate};
 use lyceum_session::{Policy, Reject, RoomName, SessionId, State, TenantId, UnixMs};
 use lyceum_sfu::GroupKey;
 use rand::RngExt;
@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Client numbers also name media connections, which have this many bits.
 const CLIENT_BITS: u32 = 48;
@@ -100,6 +100,9 @@ pub enum Refusal {
     /// Nobody created the room, and joining may not.
     #[error("requested room does not exist")]
     NoSuchRoom,
+    /// No class runs in the room.
+    #[error("no class is running in this room")]
+    NoClass,
     /// The server has no room for one more class.
     #[error("this server runs as many classes as it may; try again later")]
     TooManyClasses,
@@ -155,7 +158,8 @@ impl Control {
 
     async fn join_patiently(&self, guest: Guest) -> Result<(Client, Box<SignalResponse>), Refusal> {
         for _ in 0..JOIN_TRIES {
-            let entry = self.find_or_open(&guest).await?;
+            let wish = IfNone::Begin(guest.room_config.as_ref());
+            let entry = self.find_or_open(&guest.tenant, &guest.room, wish).await?;
             let (outbound, queue) = mpsc::channel(self.shared.config.signal.queue_messages);
             let id = self.next_client();
             let seat = Seat { outbound, key: guest.key.clone(), grant: guest.grant.clone() };
@@ -173,6 +177,32 @@ impl Control {
             }
         }
         Err(Refusal::Unreachable)
+    }
+
+    /// Has a running class do something; resolves when it is done and on disk. Whoever orders has the right to.
+    pub async fn order(&self, tenant: &TenantId, room: &RoomName, order: Order) -> Result<Answer, Refusal> {
+        let patience = Duration::from_secs(self.shared.config.signal.join_timeout_s);
+        let answer = async {
+            let entry = self.find_or_open(tenant, room, IfNone::Refuse).await?;
+            let (answer, answered) = oneshot::channel();
+            let mail = Mail::Order { order: Box::new(order), answer };
+            entry.mailbox.send(mail).await.map_err(|_| Refusal::Unreachable)?;
+            answered.await.map_err(|_| Refusal::Unreachable)?.map_err(Refusal::Rejected)
+        };
+        tokio::time::timeout(patience, answer).await.unwrap_or(Err(Refusal::Unreachable))
+    }
+
+    /// Begins the class of a room, unless it runs.
+    pub async fn open(&self, tenant: &TenantId, room: &RoomName) -> Result<(), Refusal> {
+        self.find_or_open(tenant, room, IfNone::Begin(None)).await.map(drop)
+    }
+
+    /// The rooms of a tenant that have a running class.
+    pub fn rooms(&self, tenant: &TenantId) -> Vec<RoomName> {
+        let mut rooms: Vec<_> =
+            self.live().keys().filter(|(whose, _)| whose == tenant).map(|(_, room)| room.clone()).collect();
+        rooms.sort();
+        rooms
     }
 
     /// Whether joining this room could succeed.
@@ -222,12 +252,12 @@ impl Control {
         super::media::route(events, &self.shared.routes, &self.shared.metrics).await;
     }
 
-    async fn find_or_open(&self, guest: &Guest) -> Result<Entry, Refusal> {
-        if let Some(entry) = self.find(&guest.tenant, &guest.room) {
+    async fn find_or_open(&self, tenant: &TenantId, room: &RoomName, if_none: IfNone<'_>) -> Result<Entry, Refusal> {
+        if let Some(entry) = self.find(tenant, room) {
             return Ok(entry);
         }
         let _alone = self.shared.opening.lock().await;
-        if let Some(entry) = self.find(&guest.tenant, &guest.room) {
+        if let Some(entry) = self.find(tenant, room) {
             return Ok(entry);
         }
         if self.is_closing() {
@@ -237,32 +267,33 @@ impl Control {
             return Err(Refusal::TooManyClasses);
         }
         // A class whose task stopped, because of a bug or a full disk, is still open in the store and goes on from there.
-        let open = SessionFilter { room: Some(guest.room.clone()), live: Some(true), after: None };
-        let open = self.shared.store.sessions(guest.tenant.clone(), open, 1).await.map_err(unreachable)?;
-        match open.first() {
-            Some(row) => self.take_up(&guest.tenant, &guest.room, &row.session, now()).await,
-            None => self.begin(guest).await,
+        let open = SessionFilter { room: Some(room.clone()), live: Some(true), after: None };
+        let open = self.shared.store.sessions(tenant.clone(), open, 1).await.map_err(unreachable)?;
+        match (open.first(), if_none) {
+            (Some(row), _) => self.take_up(tenant, room, &row.session, now()).await,
+            (None, IfNone::Begin(wish)) => self.begin(tenant, room, wish).await,
+            (None, IfNone::Refuse) => Err(Refusal::NoClass),
         }
     }
 
     /// Begins a new class.
-    async fn begin(&self, guest: &Guest) -> Result<Entry, Refusal> {
+    async fn begin(&self, tenant: &TenantId, room: &RoomName, wish: Option<&RoomConfig>) -> Result<Entry, Refusal> {
         let store = &self.shared.store;
-        let room = store.room(guest.tenant.clone(), guest.room.clone()).await.map_err(unreachable)?;
-        let (overrides, metadata) = match (room, &guest.room_config) {
-            (Some(room), _) => (room.policy, room.metadata),
+        let known = store.room(tenant.clone(), room.clone()).await.map_err(unreachable)?;
+        let (overrides, metadata) = match (known, wish) {
+            (Some(known), _) => (known.policy, known.metadata),
             (None, _) if !self.shared.config.rooms.auto_create => return Err(Refusal::NoSuchRoom),
             (None, Some(wish)) => (overrides_of(wish), wish.metadata.clone().unwrap_or_default()),
             (None, None) => Default::default(),
         };
         let session = SessionId(format!("RM_{}", random_text(12)));
         let policy = overrides.over(&self.policy());
-        let mut config = self.node_config(&guest.tenant, &guest.room, &session, policy);
+        let mut config = self.node_config(tenant, room, &session, policy);
         config.metadata = metadata;
         let group = config.group;
         self.shared.metrics.sessions_started.add(1);
         let node = Node::new(config, rand::rng().random(), State::default());
-        Ok(self.start(node, group, &guest.tenant, &guest.room, &session, policy_limit(&overrides, &self.policy())))
+        Ok(self.start(node, group, tenant, room, &session, policy_limit(&overrides, &self.policy())))
     }
 
     /// Takes up a class from its log.
@@ -355,6 +386,7 @@ impl Control {
         let group = GroupKey(self.shared.next_group.fetch_add(1, Ordering::Relaxed));
         let mut config = NodeConfig::new(tenant.clone(), room.clone(), session.clone(), policy, group);
         config.limits = self.limits();
+        config.remote_unmute = self.shared.config.rooms.remote_unmute;
         config
     }
 
@@ -387,6 +419,15 @@ impl Control {
     fn live(&self) -> MutexGuard<'_, HashMap<(TenantId, RoomName), Entry>> {
         lock(&self.shared.live)
     }
+}
+
+/// What happens where no class runs.
+#[derive(Clone, Copy)]
+enum IfNone<'a> {
+    /// One begins, as the token that joins wants it.
+    Begin(Option<&'a RoomConfig>),
+    /// It is refused.
+    Refuse,
 }
 
 fn policy_limit(overrides: &PolicyOverrides, server: &Policy) -> u32 {

@@ -10,16 +10,16 @@ use crate::token::{Claims, LyceumClaims, VideoGrant, role_name};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use livekit_protocol::{SignalRequest, SignalResponse, signal_response};
-use lyceum_node::{ClientId, Input, Join, Node, Output, Stats};
-use lyceum_session::{Event, Fact, PersonId, Profile, RoomName, Seq, SessionId, TenantId, UnixMs};
+use lyceum_node::{Answer, ClientId, Input, Join, Node, Order, OrderId, Output, Stats};
+use lyceum_session::{Event, Fact, PersonId, Profile, Reject, RoomName, Seq, SessionId, SpaceName, TenantId, UnixMs};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
 
 /// What reaches a class.
 #[derive(Debug)]
@@ -46,6 +46,13 @@ pub enum Mail {
         client: ClientId,
         /// Its last sign of life.
         last_seen: UnixMs,
+    },
+    /// Somebody who may orders something.
+    Order {
+        /// What.
+        order: Box<Order>,
+        /// Where the answer goes. Dropped unanswered if the class is over before.
+        answer: oneshot::Sender<Result<Answer, Reject>>,
     },
     /// Something of this class's media.
     Media(lyceum_sfu::Event),
@@ -142,8 +149,9 @@ impl<L: Logic> Session<L> {
 
     async fn take_turns(&mut self, commits: &mut FuturesOrdered<Commit>) -> Outcome {
         let mut seats: HashMap<ClientId, Seat> = HashMap::new();
+        let mut orders = Orders::default();
         loop {
-            match self.perform_outputs(&mut seats, commits) {
+            match self.perform_outputs(&mut seats, &mut orders, commits) {
                 Ok(Step::GoOn) => {}
                 Ok(Step::Stop) => return Outcome::Closed,
                 Err(Panicked) => return self.fall(),
@@ -158,6 +166,7 @@ impl<L: Logic> Session<L> {
                     seats.remove(&client);
                     Input::SocketClosed { client, last_seen }
                 }
+                Turn::Mail(Mail::Order { order, answer }) => Input::Order { id: orders.wait(answer), order },
                 Turn::Mail(Mail::Media(event)) => Input::Media(event),
                 Turn::Mail(Mail::Shutdown) => Input::Shutdown,
                 Turn::Committed(Ok(seq)) => Input::Durable(seq),
@@ -193,18 +202,25 @@ impl<L: Logic> Session<L> {
     fn perform_outputs(
         &mut self,
         seats: &mut HashMap<ClientId, Seat>,
+        orders: &mut Orders,
         commits: &mut FuturesOrdered<Commit>,
     ) -> Result<Step, Panicked> {
         while let Some(output) = guarded(|| self.node.poll_output())? {
             match output {
                 Output::Append(events) => commits.push_back(self.append(events)),
                 Output::Signal { client, response } => self.tell(seats, client, Outbound::Signal(response)),
-                Output::RefreshToken { client, person, profile } => {
-                    if let Some(response) = seats.get(&client).and_then(|seat| self.fresh_token(seat, person, &profile))
-                    {
-                        self.tell(seats, client, Outbound::Signal(Box::new(response)));
+                Output::RefreshToken { client, person, profile, space } => {
+                    let token = seats.get(&client).and_then(|seat| self.fresh_token(seat, person, &profile, space));
+                    if let Some(token) = token {
+                        self.tell(seats, client, signal(signal_response::Message::RefreshToken(token)));
                     }
                 }
+                Output::Moved { client, person, profile, space, mut moved } => {
+                    let token = seats.get(&client).and_then(|seat| self.fresh_token(seat, person, &profile, space));
+                    moved.token = token.unwrap_or_default();
+                    self.tell(seats, client, signal(signal_response::Message::RoomMoved(*moved)));
+                }
+                Output::Reply { id, result } => orders.answer(id, result),
                 Output::CloseSocket { client } => {
                     self.tell(seats, client, Outbound::Close);
                     seats.remove(&client);
@@ -282,7 +298,7 @@ impl<L: Logic> Session<L> {
         }
     }
 
-    fn fresh_token(&self, seat: &Seat, person: PersonId, profile: &Profile) -> Option<SignalResponse> {
+    fn fresh_token(&self, seat: &Seat, person: PersonId, profile: &Profile, space: SpaceName) -> Option<String> {
         let claims = Claims {
             iss: seat.key.clone(),
             sub: person.0,
@@ -293,11 +309,15 @@ impl<L: Logic> Session<L> {
             exp: now().0 / 1000 + self.shared.config.tokens.access_ttl_s,
             nbf: now().0 / 1000,
             video: Some(seat.grant.with_permission(&profile.permission)),
-            lyceum: Some(LyceumClaims { role: Some(role_name(profile.role).to_owned()), invite: None }),
+            lyceum: Some(LyceumClaims {
+                role: Some(role_name(profile.role).to_owned()),
+                space: Some(space.0),
+                invite: None,
+            }),
             ..Claims::default()
         };
         match self.shared.keyring.sign(&claims) {
-            Ok(token) => Some(SignalResponse { message: Some(signal_response::Message::RefreshToken(token)) }),
+            Ok(token) => Some(token),
             Err(error) => {
                 tracing::error!(%error, "a fresh token could not be signed");
                 None
@@ -317,6 +337,31 @@ impl<L: Logic> Session<L> {
         self.shared.metrics.session_panics.add(1);
         tracing::error!(room = %self.room, session = %self.session, "this class stopped because of a bug; its clients come back to its log");
         Outcome::Panicked
+    }
+}
+
+fn signal(message: signal_response::Message) -> Outbound {
+    Outbound::Signal(Box::new(SignalResponse { message: Some(message) }))
+}
+
+/// Who waits for an answer of the class.
+#[derive(Default)]
+struct Orders {
+    given: u64,
+    waiting: HashMap<OrderId, oneshot::Sender<Result<Answer, Reject>>>,
+}
+
+impl Orders {
+    fn wait(&mut self, answer: oneshot::Sender<Result<Answer, Reject>>) -> OrderId {
+        self.given += 1;
+        let id = OrderId(self.given);
+        self.waiting.insert(id, answer);
+        id
+    }
+
+    fn answer(&mut self, id: OrderId, result: Result<Answer, Reject>) {
+        // Whoever asked may have gone away; what was ordered is done all the same.
+        let _ = self.waiting.remove(&id).map(|answer| answer.send(result));
     }
 }
 

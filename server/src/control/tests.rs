@@ -80,6 +80,7 @@ fn guest(room: &str, person: &str) -> Guest {
         capabilities: Vec::new(),
         auto_subscribe: true,
         adaptive_stream: false,
+        space: None,
         resume: None,
         full_ice: false,
     };

@@ -38,3 +38,11 @@ pub fn require_admin(who: &Verified, room: &str) -> Result<(), ApiError> {
     }
     Err(ApiError::forbidden("the token's `video.room` names another room"))
 }
+
+/// Refuses unless the token may administer this room, or make rooms.
+pub fn may_administer(who: &Verified, room: &str) -> Result<(), ApiError> {
+    if who.claims.video.as_ref().is_some_and(|video| video.room_create) {
+        return Ok(());
+    }
+    require_admin(who, room)
+}

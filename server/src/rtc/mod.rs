@@ -20,7 +20,8 @@ use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use lyceum_session::{PersonId, Reject, RoomName};
+use lyceum_node::Join;
+use lyceum_session::{PersonId, Reject, RoomName, SpaceName};
 use params::Params;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -123,7 +124,7 @@ impl From<TokenError> for No {
 impl From<Refusal> for No {
     fn from(refusal: Refusal) -> Self {
         let status = match &refusal {
-            Refusal::NoSuchRoom => StatusCode::NOT_FOUND,
+            Refusal::NoSuchRoom | Refusal::NoClass => StatusCode::NOT_FOUND,
             Refusal::TooManyClasses | Refusal::ShuttingDown | Refusal::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Rejected(Reject::Forbidden(_)) => StatusCode::FORBIDDEN,
             Refusal::Rejected(Reject::NotFound(_)) => StatusCode::NOT_FOUND,
@@ -157,8 +158,9 @@ fn guest(app: &App, params: &Params, headers: &HeaderMap) -> Result<Guest, No> {
         return Err(No::new(StatusCode::UNAUTHORIZED, "`attributes` need the grant `video.canUpdateOwnMetadata`"));
     }
     profile.attributes.extend(attributes);
+    let space = who.claims.lyceum.as_ref().and_then(|ours| ours.space.clone()).map(SpaceName);
     Ok(Guest {
-        join: params.join(PersonId(identity.to_owned()), profile, headers),
+        join: Join { space, ..params.join(PersonId(identity.to_owned()), profile, headers) },
         room: RoomName(room.to_owned()),
         tenant: who.tenant,
         key: who.key,

@@ -59,6 +59,7 @@ impl Params {
             profile,
             client_protocol: self.number("client_protocol"),
             capabilities: self.capabilities(),
+            space: None,
             auto_subscribe: self.flag("auto_subscribe", true),
             adaptive_stream: self.flag("adaptive_stream", false),
             resume,

@@ -116,6 +116,9 @@ pub struct LyceumClaims {
     /// The role in the class, in an access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// The Space that its bearer comes into, in an access token. The log of a class that knows its bearer knows better.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub space: Option<String>,
     /// Makes the token an invite.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invite: Option<Invite>,

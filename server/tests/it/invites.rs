@@ -24,7 +24,7 @@ async fn accept_again(address: SocketAddr, invite: &Value, returning: &Value) ->
 
 fn invite(room: &str, role: &str, exp: u64) -> Value {
     let invite = Invite { room: room.to_owned(), role: role.to_owned() };
-    let lyceum = Some(LyceumClaims { role: None, invite: Some(invite) });
+    let lyceum = Some(LyceumClaims { invite: Some(invite), ..LyceumClaims::default() });
     sign(&Claims { exp, lyceum, ..claims() }).into()
 }
 

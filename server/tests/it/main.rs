@@ -14,6 +14,7 @@ mod openapi;
 mod process;
 mod settings;
 mod signalling;
+mod spaces;
 mod store;
 mod tls;
 mod tokens;

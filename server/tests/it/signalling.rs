@@ -20,7 +20,7 @@ async fn a_join_is_welcomed_with_all_that_a_client_needs() {
         metadata: "hello".to_owned(),
         attributes: [("seat".to_owned(), "3".to_owned())].into(),
         video: Some(VideoGrant { room_join: true, room: "math".to_owned(), ..VideoGrant::default() }),
-        lyceum: Some(LyceumClaims { role: Some("instructor".to_owned()), invite: None }),
+        lyceum: Some(LyceumClaims { role: Some("instructor".to_owned()), ..LyceumClaims::default() }),
         ..claims()
     };
     let ann = Person::join(running.address, &sign(&claims), "").await.unwrap();

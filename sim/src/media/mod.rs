@@ -279,7 +279,7 @@ impl MediaWorld {
                         person.loses_socket();
                     }
                 }
-                Output::RefreshToken { .. } | Output::Closed => {}
+                Output::RefreshToken { .. } | Output::Moved { .. } | Output::Reply { .. } | Output::Closed => {}
             }
         }
     }

@@ -20,6 +20,7 @@ impl World {
     pub(super) fn says_only_what_is_on_disk(&mut self, output: &Output) {
         let said = match output {
             Output::Signal { response, .. } => response.message.as_ref().map(told::facts_in).unwrap_or_default(),
+            Output::Moved { moved, .. } => told::facts_in(&Message::RoomMoved((**moved).clone())),
             Output::Media(Command::Subscribe { track_id, .. }) => vec![format!("{track_id} is published")],
             _ => return,
         };
@@ -96,8 +97,11 @@ impl World {
 
             let is_hidden =
                 |person| state.participants.get(person).is_some_and(|known| known.profile.permission.hidden);
-            let others =
-                state.tracks.values().filter(|track| track.person.0 != tab.person && !is_hidden(&track.person));
+            let space_of = |person: &PersonId| state.participants.get(person).map(|known| &known.space);
+            let my_space = space_of(&tab.person.as_str().into());
+            let others = state.tracks.values().filter(|track| {
+                track.person.0 != tab.person && space_of(&track.person) == my_space && !is_hidden(&track.person)
+            });
             let mut others: Vec<String> = others.map(|track| track.track.0.clone()).collect();
             others.sort();
             let received = tab.media.map(|client| self.media.received_by(ConnKey(client.0))).unwrap_or_default();
@@ -142,8 +146,10 @@ impl Learner {
 
 /// The class as the log has it, for one of its members.
 fn roster_for(me: &str, state: &State) -> BTreeMap<String, InShort> {
+    let my_space = state.participants.get(&me.into()).map(|known| &known.space);
     let others = state.participants.iter().filter(|(person, known)| {
         let here = matches!(known.presence, Presence::Online | Presence::Reconnecting { .. });
+        let here = here && Some(&known.space) == my_space;
         here && person.0 != me && !known.profile.permission.hidden
     });
     let in_short = others.map(|(person, known)| {

@@ -197,6 +197,13 @@ impl Learner {
                 update.participants.into_iter().for_each(|info| self.sees(info));
                 Vec::new()
             }
+            Told::RoomMoved(moved) => {
+                // Clients forget everybody, and with them their tracks.
+                self.roster.clear();
+                self.known_tracks.clear();
+                moved.participant.into_iter().chain(moved.other_participants).for_each(|info| self.sees(info));
+                Vec::new()
+            }
             Told::Offer(offer) => {
                 self.receives = offer.mid_to_track_id.values().cloned().collect();
                 for track in &self.receives {

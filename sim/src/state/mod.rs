@@ -14,7 +14,7 @@ pub use learner::{Learner, MyTrack, Seen};
 use disk::Disk;
 use learner::Reaction;
 use livekit_protocol as proto;
-use lyceum_node::{ClientId, Input, Join, Node, NodeConfig, Output};
+use lyceum_node::{ClientId, Input, Join, Node, NodeConfig, Order, OrderId, Output};
 use lyceum_session::{Client, ConnectionId, Kind, Permission, Policy, Profile, Role, State, Text, UnixMs};
 use lyceum_sfu::{ConnKey, GroupKey};
 use media::{FakeMedia, FromMedia};
@@ -343,12 +343,23 @@ impl World {
     /// An administrator removes a person.
     pub fn is_removed(&mut self, person: &str) {
         self.removed.insert(person.to_owned());
-        self.node_gets(Input::Remove { person: person.into() });
+        self.orders(Order::Remove(person.into()));
+    }
+
+    /// An administrator places people in a Space.
+    pub fn are_moved(&mut self, persons: &[&str], space: &str) {
+        let persons = persons.iter().map(|person| (*person).into()).collect();
+        self.orders(Order::Move { persons, space: space.into() });
+    }
+
+    fn orders(&mut self, order: Order) {
+        self.serial += 1;
+        self.node_gets(Input::Order { id: OrderId(self.serial), order: Box::new(order) });
     }
 
     /// An administrator ends the class.
     pub fn is_ended(&mut self) {
-        self.node_gets(Input::End);
+        self.orders(Order::End);
     }
 
     /// The server is stopped with a warning, and started again after a while.
@@ -527,7 +538,13 @@ impl World {
             Output::Signal { client, response } => {
                 self.sends_to_tab(client, |client| Happening::TabHears { client, response });
             }
-            Output::RefreshToken { .. } => {}
+            Output::RefreshToken { .. } | Output::Reply { .. } => {}
+            Output::Moved { client, space, mut moved, .. } => {
+                moved.token = space.0;
+                let message = Some(proto::signal_response::Message::RoomMoved(*moved));
+                let response = Box::new(proto::SignalResponse { message });
+                self.sends_to_tab(client, |client| Happening::TabHears { client, response });
+            }
             Output::CloseSocket { client } => {
                 self.sends_to_tab(client, |client| Happening::TabSeesClosed { client });
                 self.links.remove(&client);
@@ -693,6 +710,9 @@ impl World {
         let line = match output {
             Output::Append(events) => format!("append {}", serde_json::json!(events)),
             Output::Signal { client, response } => format!("tell {} {}", client.0, serde_json::json!(response)),
+            Output::Moved { client, space, moved, .. } => {
+                format!("move {} to {space} {}", client.0, serde_json::json!(moved))
+            }
             other => format!("{other:?}"),
         };
         self.notes(line);
@@ -722,6 +742,7 @@ pub(crate) fn join_request(person: &str, resume: Option<ConnectionId>) -> Join {
         client_protocol: 2,
         capabilities: Vec::new(),
         auto_subscribe: true,
+        space: None,
         adaptive_stream: false,
         resume,
         full_ice: false,

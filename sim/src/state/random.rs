@@ -46,7 +46,8 @@ impl World {
         let tab = tabs[rng.usize(..tabs.len())];
         let person = self.sees(tab).person.clone();
         match rng.u8(0..100) {
-            0..30 => self.takes_over(tab),
+            0..26 => self.takes_over(tab),
+            26..30 => self.moves_somebody(rng),
             30..45 => {
                 let sources = [TrackSource::Camera, TrackSource::Microphone, TrackSource::ScreenShare];
                 let source = sources[rng.usize(..sources.len())];
@@ -78,6 +79,14 @@ impl World {
             97..98 => self.store_fails(),
             _ => self.says(tab, "hello"),
         }
+    }
+
+    /// Whoever of these is in the class: a move that names somebody else is refused.
+    fn moves_somebody(&mut self, rng: &mut fastrand::Rng) {
+        let people = ["teacher", "ann", "bob", "cem", "observer"];
+        let is_in = |person: &str| self.tabs.iter().any(|tab| tab.person == person && tab.sid.is_some());
+        let moved: Vec<&str> = people.into_iter().filter(|person| is_in(person) && rng.bool()).collect();
+        self.are_moved(&moved, ["main", "group 1", "group 2"][rng.usize(..3)]);
     }
 
     /// Joins with this tab; the person's other tabs are given up, as a person would do.

@@ -3,15 +3,26 @@
 
 use livekit_protocol as proto;
 use lyceum_session::{Event, Fact, Profile};
+use proto::DisconnectReason;
 use proto::participant_info::State;
 use proto::signal_response::Message;
 use std::collections::BTreeSet;
+
+const PARTED: &str = "people were moved apart";
 
 /// The sentences that an event on disk makes true, for good: each says that something was so at some time.
 pub fn facts_of(event: &Event) -> Vec<String> {
     match &event.fact {
         Fact::ParticipantAdmitted { person, profile, .. } | Fact::ParticipantUpdated { person, profile } => {
-            vec![format!("{person} is a participant"), looks_like(&person.0, profile)]
+            let mut facts = vec![format!("{person} is a participant"), looks_like(&person.0, profile)];
+            if let Fact::ParticipantAdmitted { space, .. } = &event.fact {
+                facts.push(format!("{person} is in {space}"));
+            }
+            facts
+        }
+        Fact::ParticipantMoved { persons, space } => {
+            let parted = [PARTED.to_owned()].into_iter();
+            parted.chain(persons.iter().map(|person| format!("{person} is in {space}"))).collect()
         }
         Fact::ConnectionAttached { person, connection, .. } => vec![format!("{person} has {connection}")],
         Fact::ConnectionDetached { person, connection, .. } => {
@@ -30,7 +41,7 @@ pub fn facts_of(event: &Event) -> Vec<String> {
         Fact::SessionEnded { .. } => vec!["the session has ended".to_owned()],
         Fact::ConnectionResumed { person, connection } => vec![format!("{person} has {connection}")],
         Fact::ConnectionExpired { .. }
-        | Fact::ParticipantMoved { .. }
+        | Fact::RoomUpdated { .. }
         | Fact::SubscriptionChosen { .. }
         | Fact::SessionRecovered { .. } => Vec::new(),
     }
@@ -43,6 +54,9 @@ pub fn facts_in(message: &Message) -> Vec<String> {
             let room = join.room.iter().map(|room| format!("{} has started", room.sid));
             let people = join.participant.iter().chain(&join.other_participants);
             room.chain(people.flat_map(facts_about)).collect()
+        }
+        Message::RoomMoved(moved) => {
+            moved.participant.iter().chain(&moved.other_participants).flat_map(facts_about).collect()
         }
         Message::Update(update) => update.participants.iter().flat_map(facts_about).collect(),
         Message::Offer(offer) => offer.mid_to_track_id.values().map(|track| format!("{track} is published")).collect(),
@@ -59,9 +73,13 @@ pub fn unfounded(said: &[String], on_disk: &BTreeSet<String>) -> Vec<String> {
 fn facts_about(info: &proto::ParticipantInfo) -> Vec<String> {
     let person = &info.identity;
     if info.state() == State::Disconnected {
-        return vec![format!("{person} is gone")];
+        // Who moves is told the same of those who stay.
+        let parts = info.disconnect_reason() == DisconnectReason::Migration;
+        return vec![if parts { PARTED.to_owned() } else { format!("{person} is gone") }];
     }
     let mut said = vec![format!("{person} is a participant"), looks(person, &info.name, &info.metadata)];
+    let space = info.attributes.get("lyceum.space").map_or("main", String::as_str);
+    said.push(format!("{person} is in {space}"));
     // The sid of somebody who was here before the server stopped is no connection any more.
     if !info.attributes.contains_key("lyceum.presence") {
         said.push(format!("{person} has {}", info.sid));

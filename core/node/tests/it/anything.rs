@@ -2,7 +2,7 @@
 
 use crate::class::*;
 use livekit_protocol as proto;
-use lyceum_node::{ClientId, Input, Join, Limits};
+use lyceum_node::{ClientId, Input, Join, Limits, Order};
 use lyceum_sfu as sfu;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -19,6 +19,7 @@ enum Step {
     Data { client: u8, bytes: Vec<u8> },
     Loses { client: u8 },
     Removes { person: u8 },
+    Moves { persons: Vec<u8>, space: u8 },
     TimePasses { ms: u64 },
     DiskSlows,
     DiskCatchesUp,
@@ -35,6 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..12_u8, proptest::collection::vec(any::<u8>(), 0..60)).prop_map(|(client, bytes)| Step::Data { client, bytes }),
         2 => (0..12_u8).prop_map(|client| Step::Loses { client }),
         1 => (0..5_u8).prop_map(|person| Step::Removes { person }),
+        3 => (proptest::collection::vec(0..4_u8, 1..4), 0..3_u8).prop_map(|(persons, space)| Step::Moves { persons, space }),
         2 => (0..20_000_u64).prop_map(|ms| Step::TimePasses { ms }),
         1 => Just(Step::DiskSlows),
         2 => Just(Step::DiskCatchesUp),
@@ -123,7 +125,8 @@ fn everybody_sees_the_class_as_it_is(class: &Class) -> Result<(), TestCaseError>
                 known.presence,
                 lyceum_session::Presence::Online | lyceum_session::Presence::Reconnecting { .. }
             );
-            here && !known.profile.permission.hidden && person.0 != me
+            let together = state.participants.get(&me.into()).is_some_and(|me| me.space == known.space);
+            here && together && !known.profile.permission.hidden && person.0 != me
         });
         seen.map(|(person, known)| {
             let tracks = state.tracks.values().filter(|track| track.person == *person);
@@ -201,7 +204,13 @@ impl World {
                     class.loses_network(client);
                 }
             }
-            Step::Removes { person } => class.hand(Input::Remove { person: format!("p{person}").as_str().into() }),
+            Step::Removes { person } => {
+                class.orders(Order::Remove(format!("p{person}").as_str().into()));
+            }
+            Step::Moves { persons, space } => {
+                let persons = persons.into_iter().map(|person| format!("p{person}").as_str().into()).collect();
+                class.orders(Order::Move { persons, space: ["main", "g1", "g2"][usize::from(space)].into() });
+            }
             Step::TimePasses { ms } => class.time_passes(ms),
             Step::DiskSlows => class.disk_is_slow(),
             Step::DiskCatchesUp => {

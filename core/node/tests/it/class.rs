@@ -3,7 +3,7 @@
 
 use crate::memory::{Disk, Memory};
 use livekit_protocol as proto;
-use lyceum_node::{ClientId, Input, Join, Node, NodeConfig, Output};
+use lyceum_node::{Answer, ClientId, Input, Join, Node, NodeConfig, Order, OrderId, Output};
 use lyceum_session as session;
 use lyceum_sfu as sfu;
 use proto::signal_request::Message as Ask;
@@ -23,6 +23,8 @@ pub struct Class {
     pub disk: Disk,
     pub people: BTreeMap<ClientId, Memory>,
     pub closed: bool,
+    pub replies: BTreeMap<OrderId, Result<Answer, Reject>>,
+    orders_given: u64,
     next_client: RangeFrom<u64>,
 }
 
@@ -66,7 +68,17 @@ impl Class {
 
     fn around(node: Node, disk: Disk, now: UnixMs) -> Self {
         let (journal, people) = (Vec::new(), BTreeMap::new());
-        Self { node, now, journal, disk, people, closed: false, next_client: 1.. }
+        Self {
+            node,
+            now,
+            journal,
+            disk,
+            people,
+            closed: false,
+            replies: BTreeMap::new(),
+            orders_given: 0,
+            next_client: 1..,
+        }
     }
 
     pub fn hand(&mut self, input: Input) {
@@ -147,6 +159,16 @@ impl Class {
                 assert!(!me.sid.is_empty(), "the join response comes first");
                 self.journal.push(Entry::Token(client, *profile));
             }
+            Output::Moved { client, space, mut moved, .. } => {
+                // As the shell does, with a token that says where.
+                moved.token = space.0;
+                let said = Say::RoomMoved(*moved);
+                self.people.entry(client).or_default().hears(&said, &self.disk);
+                self.journal.push(Entry::Said(client, Box::new(said)));
+            }
+            Output::Reply { id, result } => {
+                self.replies.insert(id, result);
+            }
             Output::CloseSocket { client } => {
                 let memory = self.people.entry(client).or_default();
                 (memory.gone, memory.sent_away) = (true, true);
@@ -205,6 +227,25 @@ impl Class {
         self.people.insert(socket, memory);
         self.hand(Input::Join { client: socket, join: Box::new(Join { resume, ..join }) });
         socket
+    }
+
+    /// Somebody who may orders something. The answer comes when it is durable.
+    pub fn orders(&mut self, order: Order) -> OrderId {
+        self.orders_given += 1;
+        let id = OrderId(self.orders_given);
+        self.hand(Input::Order { id, order: Box::new(order) });
+        id
+    }
+
+    /// Likewise with a disk that is not slow: what came of it.
+    pub fn orders_now(&mut self, order: Order) -> Result<Answer, Reject> {
+        let id = self.orders(order);
+        self.replies.remove(&id).expect("an order is answered")
+    }
+
+    pub fn moves(&mut self, persons: &[&str], space: &str) -> Result<Answer, Reject> {
+        let persons = persons.iter().map(|person| (*person).into()).collect();
+        self.orders_now(Order::Move { persons, space: space.into() })
     }
 
     pub fn says(&mut self, client: ClientId, ask: Ask) {
@@ -406,6 +447,7 @@ pub fn join(name: &str) -> Join {
         client: session::Client { sdk: "js".to_owned(), protocol: 16, ..session::Client::default() },
         client_protocol: 2,
         capabilities: vec![1],
+        space: None,
         auto_subscribe: true,
         adaptive_stream: false,
         resume: None,

@@ -2,7 +2,7 @@
 
 use crate::class::*;
 use livekit_protocol as proto;
-use lyceum_node::{Input, Limits};
+use lyceum_node::{Input, Limits, Order};
 use lyceum_session as session;
 use lyceum_sfu as sfu;
 use proto::DisconnectReason;
@@ -111,7 +111,7 @@ fn if_the_disk_fails_nobody_hears_what_is_lost_and_everybody_is_sent_to_reconnec
     let (ada, ben) = (class.joins("ada"), class.joins("ben"));
     class.disk_is_slow();
     renames(&mut class, ada, "never true");
-    class.hand(Input::Remove { person: "ben".into() });
+    class.orders(Order::Remove("ben".into()));
     class.nobody_listens_to_the_past();
     class.hand(Input::StoreFailed);
 

@@ -2,7 +2,7 @@
 
 use crate::class::*;
 use livekit_protocol as proto;
-use lyceum_node::{Input, SERVER_VERSION};
+use lyceum_node::{Input, Order, SERVER_VERSION};
 use lyceum_session as session;
 use lyceum_sfu as sfu;
 use proto::DisconnectReason;
@@ -336,11 +336,11 @@ fn a_goodbye_is_seen_at_once_as_leaving() {
 fn an_administrator_removes_somebody() {
     let mut class = Class::new();
     let (ada, ben) = (class.joins("ada"), class.joins("ben"));
-    class.hand(Input::Remove { person: "ben".into() });
+    class.orders(Order::Remove("ben".into()));
     assert_eq!(leave_said(&class.hears(ben)), Some((DisconnectReason::ParticipantRemoved, Action::Disconnect, false)));
     assert!(class.sees(ada, "ben").is_none());
     let before = seq_of(&class);
-    class.hand(Input::Remove { person: "nobody".into() });
+    class.orders(Order::Remove("nobody".into()));
     assert_eq!(seq_of(&class), before);
 }
 
@@ -349,7 +349,7 @@ fn an_administrator_ends_the_session() {
     let mut class = Class::new();
     let (ada, ben) = (class.joins("ada"), class.joins("ben"));
     class.loses_network(ben);
-    class.hand(Input::End);
+    class.orders(Order::End);
     assert_eq!(leave_said(&class.hears(ada)), Some((DisconnectReason::RoomDeleted, Action::Disconnect, false)));
     assert!(class.closed);
     assert!(matches!(class.facts().last(), Some(Fact::SessionEnded { .. })));
@@ -419,7 +419,7 @@ fn after_a_crash_everybody_is_reconnecting_and_the_class_goes_on() {
 #[test]
 fn an_ended_session_that_is_opened_again_closes() {
     let mut class = Class::new();
-    class.hand(Input::End);
+    class.orders(Order::End);
     assert!(class.closed);
     let now = class.now;
     let mut class = class.after_a_crash(now);

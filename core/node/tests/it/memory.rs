@@ -76,6 +76,15 @@ impl Memory {
                     self.learns(info, disk);
                 }
             }
+            Say::RoomMoved(moved) => {
+                // Clients forget everybody, and with them what they receive.
+                self.others.clear();
+                self.tracks_known.clear();
+                let me = moved.participant.as_ref().expect("oneself");
+                for info in moved.other_participants.iter().chain([me]) {
+                    self.learns(info, disk);
+                }
+            }
             _ => {}
         }
         self.heard.push(said.clone());
@@ -98,7 +107,10 @@ impl Memory {
         if info.state() == WireState::Disconnected {
             let left = self.others.remove(&info.identity);
             assert!(left.is_some() || self.resumes, "only who was here can leave");
-            assert!(left.is_none_or(|left| left.sid == info.sid), "the old sid leaves");
+            assert!(left.as_ref().is_none_or(|left| left.sid == info.sid), "the old sid leaves");
+            for track in left.iter().flat_map(|left| &left.tracks) {
+                self.tracks_known.remove(&track.sid);
+            }
         } else {
             assert!(
                 self.resumes || known.is_none_or(|known| known.sid == info.sid),

@@ -100,6 +100,7 @@ pub fn read(log: &[Event], grace_ms: u64, window_ms: u64) -> Result<Open, String
                 check(persons.iter().all(|person| open.seats.contains(person)), "moved without a seat")?;
                 check(persons.is_sorted() && persons.windows(2).all(|two| two[0] != two[1]), "moved twice")?;
             }
+            Fact::RoomUpdated { .. } => {}
             Fact::SubscriptionChosen { person, choices } => {
                 check(open.seats.contains(person), "no such seat")?;
                 check(!choices.is_empty(), "nothing chosen")?;

@@ -12,6 +12,7 @@ pub struct Model {
     pub tracks: BTreeMap<TrackId, Track>,
     pub nobody_since: Option<u64>,
     pub ended: bool,
+    pub metadata: String,
 }
 
 #[derive(Clone, Debug)]
@@ -77,6 +78,7 @@ impl Model {
             tracks: BTreeMap::new(),
             nobody_since: None,
             ended: false,
+            metadata: String::new(),
         }
     }
 
@@ -116,7 +118,8 @@ impl Model {
             return Answer::Ended;
         }
         let Some(policy) = self.policy.clone() else {
-            let Command::Start { policy, .. } = command else { return Answer::Conflict };
+            let Command::Start { policy, metadata, .. } = command else { return Answer::Conflict };
+            self.metadata.clone_from(metadata);
             self.policy = Some(policy.clone());
             self.nobody_since = Some(now);
             return Answer::Happens;
@@ -293,6 +296,13 @@ impl Model {
                     }
                 }
                 answer
+            }
+            Command::DescribeRoom { metadata } => {
+                if actor.is_some() {
+                    return Answer::Forbidden;
+                }
+                let before = std::mem::replace(&mut self.metadata, metadata.clone());
+                if before == *metadata { Answer::Nothing } else { Answer::Happens }
             }
             Command::Choose { person, choices } => {
                 if not_mine(person) {

@@ -202,6 +202,7 @@ impl Run {
     fn looks_like_the_model(&self) -> Result<(), TestCaseError> {
         let (state, model) = (&self.state, &self.model);
         prop_assert_eq!(state.ended, model.ended);
+        prop_assert_eq!(&state.metadata, &model.metadata);
         prop_assert_eq!(state.empty_since, model.nobody_since.map(UnixMs));
         prop_assert!(state.participants.keys().eq(model.seats.keys()));
         for (person, known) in &state.participants {
@@ -274,6 +275,7 @@ impl Run {
             What::Move { others, space } => {
                 Command::Move { persons: others.into_iter().chain([person]).collect(), space }
             }
+            What::DescribeRoom(metadata) => Command::DescribeRoom { metadata },
             What::Choose(choices) => Command::Choose { person, choices },
             What::Detach(reason) => Command::Detach { connection, reason, last_seen },
             What::Leave => Command::Leave { connection },
@@ -362,6 +364,7 @@ enum What {
     Resume,
     Move { others: Vec<PersonId>, space: SpaceName },
     Choose(Vec<TrackChoice>),
+    DescribeRoom(String),
     Detach(DetachReason),
     Leave,
     Publish { track: TrackId, source: Source, muted: bool },
@@ -434,6 +437,7 @@ fn whats() -> impl Strategy<Value = What> {
         2 => vec((people(), sources(), any::<bool>()), 0..4).prop_map(|choices| What::Choose(
             choices.into_iter().map(|(of, source, wanted)| TrackChoice { of, source, wanted }).collect()
         )),
+        1 => select(vec!["", "algebra"]).prop_map(|metadata| What::DescribeRoom(metadata.to_owned())),
         2 => Just(What::Leave),
         8 => (tracks(), sources(), any::<bool>()).prop_map(|(track, source, muted)| What::Publish { track, source, muted }),
         3 => tracks().prop_map(|track| What::Unpublish { track }),

@@ -509,3 +509,14 @@ fn choices_of_tracks_and_mutes_are_kept_for_the_return() {
     let flood = (0..5_000).map(|n| TrackChoice { of: format!("p{n}").into(), source: Source::Camera, wanted: true });
     assert!(matches!(class.does(choose(flood.collect())), Err(Reject::Limit(_))));
 }
+
+#[test]
+fn the_room_is_described_anew_by_an_administrator() {
+    let mut class = Class::starts();
+    class.arrives("ann", "PA_1");
+    let describe = || Command::DescribeRoom { metadata: "algebra".to_owned() };
+    assert!(matches!(class.does_as(Some("ann".into()), describe()), Err(Reject::Forbidden(_))));
+    assert_eq!(kinds(&class.must(describe())), ["room.updated"]);
+    assert_eq!(class.state.metadata, "algebra");
+    assert!(class.must(describe()).is_empty(), "nothing new");
+}
