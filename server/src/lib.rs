@@ -15,3 +15,4 @@ pub mod rtc;
 pub mod server;
 pub mod store;
 pub mod token;
+pub mod twirp;

@@ -32,6 +32,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(health::metrics))
         .merge(crate::rtc::routes())
         .nest("/api", crate::api::routes())
+        .merge(crate::twirp::routes(&app.config))
         .fallback(assets::file)
         .layer(DefaultBodyLimit::max(app.config.http.max_body_bytes))
         .layer(RequestBodyTimeoutLayer::new(Duration::from_secs(app.config.http.head_timeout_s)))

@@ -18,3 +18,4 @@ mod spaces;
 mod store;
 mod tls;
 mod tokens;
+mod twirp;
