@@ -1,5 +1,7 @@
 """Groups within a class, and the class run from outside: LiveKit's server API and LiveKit's Python SDK, both unchanged."""
 
+import asyncio
+
 import pytest
 import pytest_asyncio
 from livekit import api, rtc
@@ -26,7 +28,7 @@ def reads_chat(person) -> list[tuple[str, str]]:
             said.append((identity, await reader.read_all()))
 
         person.reading = getattr(person, "reading", [])
-        person.reading.append(rtc.room.asyncio.ensure_future(read()))
+        person.reading.append(asyncio.create_task(read()))
 
     person.room.register_text_stream_handler("lk.chat", open_stream)
     return said
@@ -145,9 +147,12 @@ async def test_subscriptions_can_be_chosen_from_outside(joins, rooms, room_name)
     _, publication = await amina.plays_tone(440)
     await hears(bo, "amina", 440)
     change = {"room": room_name, "identity": "bo", "track_sids": [publication.sid]}
+    # The SDK keeps the track whose sound has ended until it comes again.
+    ended = bo.track_of("amina", AUDIO)
     await rooms.update_subscriptions(api.UpdateSubscriptionsRequest(**change, subscribe=False))
     await bo.receives_no_more()
     await rooms.update_subscriptions(api.UpdateSubscriptionsRequest(**change, subscribe=True))
+    await eventually(lambda: bo.track_of("amina", AUDIO) is not ended, "the voice comes again")
     await hears(bo, "amina", 440)
 
 
