@@ -307,6 +307,53 @@ fn a_renamed_or_muted_person_is_news_in_their_space_only() {
     assert!(class.hears(cleo).iter().filter_map(update).count() >= 3);
 }
 
+#[test]
+fn who_was_moved_without_a_socket_resumes_in_the_new_place() {
+    let mut class = Class::patient();
+    let [ada, ben, cleo] = ["ada", "ben", "cleo"].map(|name| class.joins_and_connects(name));
+    let [of_ada, _, of_cleo] = [ada, ben, cleo].map(|client| class.publishes(client, microphone()).0);
+    let chat = proto::DataPacket {
+        sequence: 1,
+        value: Some(proto::data_packet::Value::User(proto::UserPacket::default())),
+        ..Default::default()
+    };
+    class.sends(ada, sfu::Lane::Reliable, &chat);
+    class.loses_network(ben);
+    class.moves(&["ben", "cleo"], "g1").unwrap();
+    assert_eq!(class.receives(ben), [of_cleo.clone()].into(), "his media waits for him in the group");
+    assert_eq!(class.sees(cleo, "ben").unwrap().attributes["lyceum.presence"], "reconnecting");
+
+    let before = class.journal.len();
+    let again = class.resumes(ben);
+    assert_eq!(seen_by(&class, again), ["cleo"], "he is told that ada is gone");
+    let told = class.hears(again);
+    assert!(matches!(told[0], Say::Reconnect(_)), "{told:?}");
+    assert!(told.iter().any(|said| {
+        matches!(said, Say::RoomUpdate(update) if update.room.as_ref().is_some_and(|room| room.name == "maths/g1"))
+    }));
+    let had = proto::SyncState::default();
+    class.says(again, Ask::SyncState(had));
+    let sent = class.journal[before..].iter().any(|entry| matches!(entry, Entry::Media(sfu::Command::SendData { .. })));
+    assert!(!sent, "what was said in the main room is not said again in the group");
+
+    class.loses_network(again);
+    class.moves(&["ben", "cleo"], "main").unwrap();
+    let again = class.resumes(again);
+    assert_eq!(seen_by(&class, again), ["ada", "cleo"]);
+    assert_eq!(class.receives(ben), [of_ada, of_cleo].into());
+}
+
+#[test]
+fn who_is_away_hears_on_return_that_others_were_moved() {
+    let mut class = Class::patient();
+    let [ada, _, _] = ["ada", "ben", "cleo"].map(|name| class.joins_and_connects(name));
+    class.loses_network(ada);
+    class.moves(&["ben", "cleo"], "g1").unwrap();
+    class.moves(&["cleo"], "main").unwrap();
+    let ada = class.resumes(ada);
+    assert_eq!(seen_by(&class, ada), ["cleo"]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Joins { person: u8, hidden: bool, sdk: bool, space: Option<u8> },
