@@ -47,6 +47,7 @@ fn a_move_cuts_media_first_then_tells_then_connects_and_all_of_it_when_it_is_on_
     for client in [ada, ben, cleo, dan] {
         class.publishes(client, microphone());
     }
+    let known_version = class.sees(ada, "ben").unwrap().version;
     class.nobody_listens_to_the_past();
     class.disk_is_slow();
     let persons = vec!["ben".into(), "cleo".into()];
@@ -78,8 +79,23 @@ fn a_move_cuts_media_first_then_tells_then_connects_and_all_of_it_when_it_is_on_
     assert_eq!((room.num_participants, room.num_publishers), (3, 3));
     assert_eq!(moved.token, "g1", "the token says where");
     assert_eq!(identities(&moved.other_participants), ["cleo", "dan"]);
-    assert_eq!(moved.participant.as_ref().unwrap().identity, "ben");
+    let me = moved.participant.as_ref().unwrap();
+    assert_eq!(me.identity, "ben");
+    assert!(me.version > known_version, "clients drop what is not newer");
     assert!(told.iter().all(|said| update(said).is_none()), "nobody is told twice: {told:?}");
+}
+
+#[test]
+fn a_picture_that_was_not_shown_is_shown_when_its_person_is_met_again() {
+    let mut class = Class::new();
+    let (ada, ben) = (class.joins("ada"), class.joins("ben"));
+    let picture = class.publishes(ada, camera());
+    let hidden = proto::UpdateTrackSettings { track_sids: vec![picture.0], disabled: true, ..Default::default() };
+    class.says(ben, Ask::TrackSetting(hidden));
+    assert!(!class.last_wish(ben).unwrap().enabled);
+    class.moves(&["ben"], "g1").unwrap();
+    class.moves(&["ben"], "main").unwrap();
+    assert!(class.last_wish(ben).unwrap().enabled, "his client has forgotten that it did not show it");
 }
 
 #[test]
