@@ -93,9 +93,7 @@ impl Node {
     }
 
     fn look_at(&self, client: &crate::clients::Client) -> Option<Finding> {
-        if client.socket.is_none() {
-            return None; // It is lost, and the session knows until when it may come back.
-        }
+        client.socket?; // Else it is lost, and the session knows until when it may come back.
         let silence_ms = self.config.ping_timeout_ms.saturating_add(self.config.ping_grace_ms);
         let patience_ms = self.config.media_connect_timeout_ms;
         if client.last_signal_at.plus(silence_ms) <= self.now {

@@ -276,7 +276,6 @@ async fn a_participant_is_moved_by_names_of_rooms() {
         room: "math".to_owned(),
         identity: "ann".to_owned(),
         destination_room: "g2".to_owned(),
-        ..Default::default()
     };
     let _: proto::MoveParticipantResponse = admin.proto("MoveParticipant", &request).await;
     assert_eq!(ann.hears(moved).await, "math/g2");

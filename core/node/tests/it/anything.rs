@@ -247,7 +247,7 @@ impl World {
                 conn: anybody,
                 target: sfu::Target::Publisher,
                 why: "test",
-                can_return: track % 2 == 0,
+                can_return: track.is_multiple_of(2),
             },
             _ => {
                 let mids = vec![("0".to_owned(), key)];
