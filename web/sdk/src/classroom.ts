@@ -668,7 +668,9 @@ function createLiveKitRoom(speakerId: string | null): Room {
       nextRetryDelayInMs: ({ retryCount, elapsedMs }) =>
         elapsedMs > repairLimitMs
           ? null
-          : Math.min(200 * 2 ** retryCount, 2_000) * (0.75 + Math.random() * 0.5),
+          : retryCount === 0
+            ? Math.random() * 150
+            : Math.min(200 * 2 ** retryCount, 2_000) * (0.75 + Math.random() * 0.5),
     },
     publishDefaults: {
       simulcast: true,

@@ -23,10 +23,10 @@ const listenEveryMs = 400;
 const suspiciousMs = 1_200;
 const deafMs = 10_000;
 /** How often the server is asked afresh, and how long one question may take, in milliseconds. */
-const askEveryMs = 400;
+const askEveryMs = 200;
 const answerWithinMs = 1_200;
-/** How much later than the fresh answer media or the socket's may come, in milliseconds. */
-const followsWithinMs = 500;
+/** How much later than the fresh answer media or the socket's may come at least, in milliseconds. */
+const followsWithinMs = 250;
 
 export class LineWatch {
   private timer: ReturnType<typeof setInterval> | undefined;
@@ -37,6 +37,8 @@ export class LineWatch {
   private echoing = false;
   private askedAt = 0;
   private answeredAt: number | null = null;
+  /** How much later media or the socket's answer may come, in milliseconds. */
+  private patienceMs = followsWithinMs;
   private toldAt: number | null = null;
   private listening = false;
   private readonly questions = new Set<AbortController>();
@@ -56,7 +58,7 @@ export class LineWatch {
   }
 
   private async listen(): Promise<void> {
-    if (this.listening) return;
+    if (this.listening || this.timer === undefined) return;
     this.listening = true;
     const received = await this.line.received().catch(() => null);
     this.listening = false;
@@ -67,9 +69,14 @@ export class LineWatch {
     const isJustQuiet = this.echoedAt > this.heardAt && silentMs < deafMs;
     if (silentMs < suspiciousMs || isJustQuiet) return;
     this.ask(now);
-    if (this.answeredAt === null || now - this.answeredAt < followsWithinMs) return;
+    if (this.answeredAt === null || now - this.answeredAt < this.patienceMs) return;
     this.toldAt ??= now;
     this.line.isStuck(now - this.toldAt);
+  }
+
+  /** Once more, before its turn. */
+  private listenIn(ms: number): void {
+    setTimeout(() => void this.listen(), ms);
   }
 
   /** Something came, or nothing can be counted at the moment. */
@@ -100,9 +107,12 @@ export class LineWatch {
     this.line
       .reach(question.signal)
       .then(() => {
-        if (this.questions.has(question)) this.answeredAt ??= Date.now();
+        if (!this.questions.has(question) || this.answeredAt !== null) return;
+        this.answeredAt = Date.now();
+        this.patienceMs = Math.max(followsWithinMs, 2 * (this.answeredAt - now));
+        this.listenIn(this.patienceMs);
       })
-      .catch(() => undefined)
+      .catch(() => this.listenIn(askEveryMs))
       .finally(() => {
         clearTimeout(timer);
         this.questions.delete(question);
