@@ -29,7 +29,7 @@ const MUTED_LINES: usize = 25;
 const RAPID_OFFERS: u32 = 3;
 const OFFER_EVERY: Duration = Duration::from_millis(150);
 /// Reliable data that may wait for one receiver.
-const BACKLOG_MAX_BYTES: usize = 1024 * 1024;
+const BACKLOG_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Reliable data handed to one receiver's channel at a time, so that a file never stands before a voice.
 const BACKLOG_BURST_BYTES: usize = 32 * 1024;
 
