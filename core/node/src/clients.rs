@@ -3,7 +3,9 @@
 //! has the client's own number, goes on.
 
 use crate::api::{ClientId, Join};
+use crate::choices::Choices;
 use crate::limits::{Allowance, Limits, Rate};
+use crate::permissions::Allowed;
 use crate::quality::Networks;
 use crate::scenarios::NextResume;
 use livekit_protocol as proto;
@@ -53,6 +55,13 @@ pub(crate) struct Client {
     pub(crate) pretends_to_speak_until: Option<UnixMs>,
     /// What a test suite wants to happen when this client resumes.
     pub(crate) at_next_resume: Option<NextResume>,
+    /// Who may receive what it publishes; `None` is everybody.
+    pub(crate) allowed: Option<Allowed>,
+    /// What its person had chosen before it joined, as long as nothing of the kind has come.
+    pub(crate) restored: Choices,
+    /// What it has chosen since that was written down last, and when that is to be done.
+    pub(crate) new_choices: Choices,
+    pub(crate) choices_at: Option<UnixMs>,
     /// What it receives, or has settings for.
     pub(crate) views: BTreeMap<TrackId, View>,
     /// Sequence number of its last reliable data packet.
@@ -67,6 +76,8 @@ pub(crate) struct Client {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct View {
     pub(crate) subscribed: bool,
+    /// Whether it would be received, if its publisher lets it be.
+    pub(crate) wanted: bool,
     pub(crate) wish: sfu::Wish,
     /// Whether it was told last that the network has no room for the picture.
     pub(crate) paused: bool,
@@ -99,6 +110,10 @@ impl Client {
             token_refresh_at: now,
             pretends_to_speak_until: None,
             at_next_resume: None,
+            allowed: None,
+            restored: Choices::new(),
+            new_choices: Choices::new(),
+            choices_at: None,
             views: BTreeMap::new(),
             last_data_sequence: 0,
             signals: Allowance::new(limits.signals, now),

@@ -43,6 +43,8 @@ pub struct NodeConfig {
     pub media_connect_timeout_ms: u64,
     /// Shortest time between two `room_update`s.
     pub room_update_interval_ms: u64,
+    /// How long, in a large class, news of people who publish nothing may wait for more of its kind.
+    pub gather_news_ms: u64,
     /// How often a client gets a fresh token, so that it can come back after its first one has expired.
     pub token_refresh_interval_ms: u64,
     /// Whether an administrator may unmute somebody's track.
@@ -77,6 +79,7 @@ impl NodeConfig {
             ping_grace_ms: 5_000,
             media_connect_timeout_ms: 60_000,
             room_update_interval_ms: 5_000,
+            gather_news_ms: 300,
             token_refresh_interval_ms: 300_000,
             remote_unmute: false,
             limits: Limits::standard(),

@@ -35,7 +35,7 @@ impl Node {
             }
             Fact::TrackPublished { publication } => self.published(publication),
             Fact::TrackUnpublished { person, track, reason, .. } => self.unpublished(person, track, *reason),
-            Fact::TrackMuted { person, .. } | Fact::TrackUnmuted { person, .. } => {
+            Fact::TrackUpdated { person, .. } | Fact::TrackMuted { person, .. } | Fact::TrackUnmuted { person, .. } => {
                 self.is_news(person, Audience::Others);
             }
         }
@@ -83,6 +83,9 @@ impl Node {
     }
 
     fn leave_roster(&mut self, person: &PersonId, reason: DisconnectReason) {
+        if self.is_deferred_news(person) {
+            self.tell_news(); // Who is gone must have been there.
+        }
         let Some(seat) = self.roster.give_up_seat(person) else { return };
         self.is_no_news(person);
         let to = self.audience(person, Audience::Others);
@@ -106,9 +109,10 @@ impl Node {
         self.is_news(&publication.person, Audience::Others);
         self.tell_news();
         self.room_changes();
-        let receivers = self.clients.iter().filter(|client| client.auto_subscribe).map(|client| client.id);
-        for client in receivers.collect::<Vec<_>>() {
-            self.subscribe_by_itself(client, &publication.track);
+        for client in self.clients.ids() {
+            if self.comes_by_itself(client, &publication.track) {
+                self.subscribe_by_itself(client, &publication.track);
+            }
         }
     }
 

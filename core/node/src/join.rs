@@ -91,13 +91,13 @@ impl Node {
         let response = self.join_response(person, permission);
         let Some(client) = self.clients.get_mut(id) else { return };
         client.primary = if permission.can_subscribe { sfu::Target::Subscriber } else { sfu::Target::Publisher };
-        let auto_subscribe = client.auto_subscribe;
         let response = Arc::new(wire::signal(Message::Join(response)));
         self.log.after(Effect::Welcome { client: id, response });
         self.refresh_token_after(id, person);
-        if auto_subscribe {
-            let published: Vec<_> = self.log.state.tracks.keys().cloned().collect();
-            for track in published {
+        self.restore_choices(id, person);
+        let published: Vec<_> = self.log.state.tracks.keys().cloned().collect();
+        for track in published {
+            if self.comes_by_itself(id, &track) {
                 self.subscribe_by_itself(id, &track);
             }
         }
@@ -158,12 +158,14 @@ impl Node {
 
     /// A client says goodbye.
     pub(crate) fn leave(&mut self, id: ClientId) {
+        self.log_choices(id);
         let Some(client) = self.dismiss_at_once(id) else { return };
         self.commit_departure(&Command::Leave { connection: client.connection }, Some(&client.person));
     }
 
     /// A socket closed or went silent: the seat waits for its person, and their media for a client that resumes.
     pub(crate) fn lose(&mut self, id: ClientId, last_seen: UnixMs) {
+        self.log_choices(id);
         if self.may_come_back(id) {
             return self.let_wait(id, DetachReason::ConnectionLost, last_seen);
         }

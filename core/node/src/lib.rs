@@ -3,6 +3,7 @@
 //! `lyceum-session`) and moves no packet (that is `lyceum-sfu`).
 
 mod api;
+mod choices;
 mod clients;
 mod config;
 mod data;
@@ -13,6 +14,7 @@ mod log;
 mod media;
 mod node;
 mod order;
+mod permissions;
 mod profile;
 mod publish;
 mod quality;

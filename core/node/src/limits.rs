@@ -20,6 +20,8 @@ pub struct Limits {
     pub sdp_bytes: usize,
     /// Most sockets in one class, hidden ones included.
     pub connections: usize,
+    /// From how many sockets on news of people who publish nothing is told in batches.
+    pub large_class: usize,
     /// Most tracks that one client may receive at a time.
     pub subscriptions: usize,
     /// Most track ids in one signal.
@@ -47,6 +49,7 @@ impl Limits {
             data_message_bytes: 64_000,
             sdp_bytes: 256 * 1024,
             connections: 3_000,
+            large_class: 50,
             subscriptions: 1_000,
             ids_per_signal: 1_000,
             signals: Rate { per_second: 100, burst: 500 },

@@ -80,7 +80,7 @@ impl Node {
         if let Some(seat) = self.roster.seat_mut(&person) {
             seat.active = true;
             self.is_news(&person, Audience::Others);
-            self.tell_news();
+            self.tell_news_in_time();
         }
     }
 

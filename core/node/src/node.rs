@@ -225,6 +225,9 @@ impl Node {
         if facts.is_empty() {
             return Ok(());
         }
+        if facts.iter().any(|fact| matches!(fact, Fact::ParticipantMoved { .. })) {
+            self.tell_news(); // Of where people were.
+        }
         let events = self.log.state.stamp(facts, &ctx);
         for event in &events {
             let moving = Move::before(&self.log.state, event);
@@ -235,7 +238,7 @@ impl Node {
             }
         }
         self.out.push_back(Output::Append(events));
-        self.tell_news();
+        self.tell_news_in_time();
         Ok(())
     }
 
@@ -283,14 +286,46 @@ impl Node {
         self.news.remove(person);
     }
 
-    /// Sends one `update` for each person who looks different.
+    /// Whether news of a person wait to be told with others.
+    pub(crate) fn is_deferred_news(&self, person: &PersonId) -> bool {
+        self.timers.news_at.is_some() && self.news.contains_key(person)
+    }
+
+    /// Tells the news, in a large class not before others have joined them: of a rush of people who publish nothing yet, everybody
+    /// is told in a few messages and not in one for each.
+    pub(crate) fn tell_news_in_time(&mut self) {
+        let publishes = |person: &PersonId| self.log.state.tracks.values().any(|track| track.person == *person);
+        let can_wait = self.clients.len() >= self.config.limits.large_class
+            && self.news.iter().all(|(person, audience)| *audience == Audience::Others && !publishes(person));
+        if self.news.is_empty() {
+            return;
+        }
+        if can_wait {
+            self.timers.news_at.get_or_insert(self.now.plus(self.config.gather_news_ms));
+        } else {
+            self.tell_news();
+        }
+    }
+
+    /// Sends an `update` of those who look different, one to all who may know of the same people.
     pub(crate) fn tell_news(&mut self) {
-        for (person, audience) in std::mem::take(&mut self.news) {
+        self.timers.news_at = None;
+        let news = std::mem::take(&mut self.news);
+        let several = news.len() > 1;
+        let mut updates: Vec<(Vec<ClientId>, Vec<proto::ParticipantInfo>)> = Vec::new();
+        for (person, audience) in news {
             let Some(seat) = self.roster.seat_mut(&person) else { continue };
             seat.version += 1;
-            let to = self.audience(&person, audience);
+            // So that all can be told the same, each is also told of themselves.
+            let to = self.audience(&person, if several { Audience::Everybody } else { audience });
             let Some(info) = self.roster.info(&person, &self.log.state, &self.clients, &self.tracks) else { continue };
-            self.tell_after(to, signal_update(info));
+            match updates.iter_mut().find(|(others, _)| *others == to) {
+                Some((_, infos)) => infos.push(info),
+                None => updates.push((to, vec![info])),
+            }
+        }
+        for (to, participants) in updates {
+            self.tell_after(to, wire::signal(Message::Update(proto::ParticipantUpdate { participants })));
         }
     }
 

@@ -198,6 +198,37 @@ impl Node {
         }
     }
 
+    /// A publisher says more of a track of theirs.
+    pub(crate) fn update_track(&mut self, id: ClientId, command: &Command, request: Request) {
+        let Command::UpdateTrack { track, audio_features, size } = command else { return };
+        if audio_features.as_ref().is_some_and(|features| features.len() > MOST_AUDIO_FEATURES) {
+            return self.refuse(id, Reason::LimitExceeded, "the track has too many features", Some(request));
+        }
+        if self.is_behind() {
+            return self.refuse(id, Reason::LimitExceeded, LOG_IS_BEHIND, Some(request));
+        }
+        let known = self.tracks.get_mut(track);
+        let known = match known {
+            Some(known) if known.owner == id => known,
+            Some(_) => {
+                return self.refuse(id, Reason::NotAllowed, "the track belongs to somebody else", Some(request));
+            }
+            None => return self.refuse(id, Reason::NotFound, "no such track", Some(request)),
+        };
+        if known.stage != Stage::Published {
+            if let Some(features) = audio_features {
+                known.publication.audio_features.clone_from(features);
+            }
+            (known.publication.width, known.publication.height) =
+                size.unwrap_or((known.publication.width, known.publication.height));
+            return;
+        }
+        let person = known.publication.person.clone();
+        if let Err(reject) = self.commit(command, Some(&person)) {
+            self.refuse(id, wire::reason_of(&reject), &reject.to_string(), Some(request));
+        }
+    }
+
     /// Logs a mute, unless the log is too far behind; then the last state is logged when it has caught up.
     fn tell_muted(&mut self, track: &TrackId, muted: bool) {
         if self.is_behind() {

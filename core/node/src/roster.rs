@@ -82,6 +82,11 @@ impl Roster {
         if matches!(known.presence, Presence::Reconnecting { .. }) {
             attributes.insert(wire::PRESENCE_ATTRIBUTE.to_owned(), "reconnecting".to_owned());
         }
+        let muted: Vec<_> =
+            known.muted.iter().filter(|(_, muted)| **muted).map(|(source, _)| wire::source_name(*source)).collect();
+        if !muted.is_empty() {
+            attributes.insert(wire::MUTED_ATTRIBUTE.to_owned(), muted.join(","));
+        }
         let joined_at_ms = i64::try_from(known.joined_at.0).unwrap_or(i64::MAX);
         Some(proto::ParticipantInfo {
             sid: seat.sid.0.clone(),

@@ -5,6 +5,7 @@ use crate::clients::media_of;
 use crate::node::{Node, Phase};
 use crate::wire;
 use livekit_protocol as proto;
+use lyceum_session::{Command, TrackId};
 use lyceum_sfu as sfu;
 use proto::request_response::{Reason, Request};
 use proto::signal_request::Message as Ask;
@@ -60,19 +61,22 @@ impl Node {
                 let pong = proto::Pong { last_ping_timestamp: ping.timestamp, timestamp: self.now_for_clients() };
                 self.tell(id, wire::signal(Say::PongResp(pong)));
             }
-            Ask::SubscriptionPermission(permission) => {
-                if !permission.all_participants {
-                    let why = "choosing who may subscribe is not supported; everybody in the class may";
-                    self.refuse(id, Reason::UnsupportedType, why, None);
-                }
-            }
+            Ask::SubscriptionPermission(permission) => self.change_permissions(id, permission),
             Ask::UpdateAudioTrack(update) => {
-                let why = "changing the features of a published track is not supported";
-                self.refuse(id, Reason::UnsupportedType, why, Some(Request::UpdateAudioTrack(update)));
+                let command = Command::UpdateTrack {
+                    track: TrackId(update.track_sid.clone()),
+                    audio_features: Some(update.features.clone()),
+                    size: None,
+                };
+                self.update_track(id, &command, Request::UpdateAudioTrack(update));
             }
             Ask::UpdateVideoTrack(update) => {
-                let why = "changing the size of a published track is not supported";
-                self.refuse(id, Reason::UnsupportedType, why, Some(Request::UpdateVideoTrack(update)));
+                let command = Command::UpdateTrack {
+                    track: TrackId(update.track_sid.clone()),
+                    audio_features: None,
+                    size: Some((update.width, update.height)),
+                };
+                self.update_track(id, &command, Request::UpdateVideoTrack(update));
             }
             Ask::PublishDataTrackRequest(_) | Ask::UnpublishDataTrackRequest(_) | Ask::UpdateDataSubscription(_) => {
                 self.refuse(id, Reason::InvalidRequest, "data tracks are not supported", None);

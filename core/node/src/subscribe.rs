@@ -2,7 +2,7 @@
 //! track, since clients drop media of tracks that they do not know.
 
 use crate::api::ClientId;
-use crate::clients::media_of;
+use crate::clients::{View, media_of};
 use crate::log::Effect;
 use crate::node::Node;
 use crate::publish::LOG_IS_BEHIND;
@@ -35,8 +35,10 @@ impl Node {
         }
         for sid in sids {
             let track = TrackId(sid.clone());
+            self.note_choice(id, &track, wanted.subscribe);
             if !wanted.subscribe {
                 self.unsubscribe(id, &track);
+                self.no_longer_wants(id, &track);
             } else if let Err(why) = self.subscribe(id, &track) {
                 self.tell_not_received(id, sid, why);
             }
@@ -63,8 +65,20 @@ impl Node {
 
     /// A client that subscribes to everything receives one more track, if it may.
     pub(crate) fn subscribe_by_itself(&mut self, id: ClientId, track: &TrackId) {
-        if let Err(NotReceived::TooMany) = self.subscribe(id, track) {
-            tracing::debug!(%track, "a client receives as many tracks as it may");
+        match self.subscribe(id, track) {
+            Ok(()) | Err(NotReceived::NoSuchTrack) => {}
+            Err(NotReceived::NotPermitted { .. }) => {
+                if !self.lets_receive(id, track) {
+                    self.tell_permission(id, track, false);
+                }
+            }
+            Err(NotReceived::TooMany) => tracing::debug!(%track, "a client receives as many tracks as it may"),
+        }
+    }
+
+    fn no_longer_wants(&mut self, id: ClientId, track: &TrackId) {
+        if let Some(view) = self.clients.get_mut(id).and_then(|client| client.views.get_mut(track)) {
+            view.wanted = false;
         }
     }
 
@@ -77,6 +91,9 @@ impl Node {
         if client.receives(track) {
             return Ok(());
         }
+        // A client that says how large it shows things gets no video until it has said so.
+        let paused = client.adaptive_stream && publication.kind == MediaKind::Video;
+        let first_wish = sfu::Wish { enabled: !paused, ..Default::default() };
         let subscriber = self.log.state.participants.get(&client.person);
         if !subscriber.is_some_and(|known| known.profile.permission.can_subscribe) {
             return Err(NotReceived::NotPermitted { publisher_sid: publication.connection.0.clone() });
@@ -84,20 +101,21 @@ impl Node {
         if client.views.values().filter(|view| view.subscribed).count() >= self.config.limits.subscriptions {
             return Err(NotReceived::TooMany);
         }
+        if !self.lets_receive(id, track) {
+            let publisher_sid = publication.connection.0.clone();
+            let client = self.clients.get_mut(id).ok_or(NotReceived::NoSuchTrack)?;
+            client.views.entry(track.clone()).or_insert_with(|| View { wish: first_wish, ..View::default() }).wanted =
+                true;
+            return Err(NotReceived::NotPermitted { publisher_sid });
+        }
         let known = self.tracks.get_mut(track).ok_or(NotReceived::NoSuchTrack)?;
         let first_receiver = !std::mem::replace(&mut known.received, true);
         let (key, publisher) = (known.key, known.owner);
         let stream_id = wire::stream_id(&publication.connection.0, track);
-        // A client that says how large it shows things gets no video until it has said so.
-        let paused = client.adaptive_stream && publication.kind == MediaKind::Video;
 
         let client = self.clients.get_mut(id).ok_or(NotReceived::NoSuchTrack)?;
-        let first_wish = sfu::Wish { enabled: !paused, ..Default::default() };
-        let view = client
-            .views
-            .entry(track.clone())
-            .or_insert(crate::clients::View { wish: first_wish, ..Default::default() });
-        view.subscribed = true;
+        let view = client.views.entry(track.clone()).or_insert(View { wish: first_wish, ..View::default() });
+        (view.subscribed, view.wanted) = (true, true);
         let (conn, wish) = (media_of(id), view.wish);
         let track_id = track.0.clone();
         let command = sfu::Command::Subscribe { conn, track: key, stream_id, track_id, wish };

@@ -21,6 +21,8 @@ pub(crate) struct Timers {
     watch_at: UnixMs,
     room_update_at: Option<UnixMs>,
     room_updated_at: UnixMs,
+    /// When news that can wait is told.
+    pub(crate) news_at: Option<UnixMs>,
 }
 
 impl Timers {
@@ -36,6 +38,7 @@ enum Finding {
     NeverConnected,
     MediaGone,
     NeedsToken,
+    HasChosen,
     StoppedPretending,
 }
 
@@ -43,7 +46,8 @@ impl Node {
     pub(crate) fn next_timer(&self) -> Option<(UnixMs, &'static str)> {
         let watch = (!self.clients.is_empty()).then_some((self.timers.watch_at, "look at the sockets"));
         let room = self.timers.room_update_at.filter(|_| !self.clients.is_empty()).map(|at| (at, "room update"));
-        [self.log.state.poll_timeout(), watch, room].into_iter().flatten().min()
+        let news = self.timers.news_at.map(|at| (at, "news of people"));
+        [self.log.state.poll_timeout(), watch, room, news].into_iter().flatten().min()
     }
 
     /// Whether a look at the sockets is due, which is the one timer that is cheap to ask for.
@@ -60,6 +64,9 @@ impl Node {
         if self.timers_are_late() {
             self.timers.watch_at = self.now.plus(WATCH_INTERVAL_MS);
             self.look_at_sockets();
+        }
+        if self.timers.news_at.is_some_and(|at| at <= self.now) {
+            self.tell_news();
         }
         if self.timers.room_update_at.is_some_and(|at| at <= self.now) {
             self.timers.room_update_at = None;
@@ -87,6 +94,7 @@ impl Node {
                 }
                 Finding::MediaGone => self.media_failed(client),
                 Finding::NeedsToken => self.refresh_token(client),
+                Finding::HasChosen => self.log_choices(client),
                 Finding::StoppedPretending => self.stop_pretending_to_speak(client),
             }
         }
@@ -101,6 +109,9 @@ impl Node {
         }
         if !client.active && client.welcomed_at.is_some_and(|at| at.plus(patience_ms) <= self.now) {
             return Some(Finding::NeverConnected);
+        }
+        if client.choices_at.is_some_and(|at| at <= self.now) && !self.is_behind() {
+            return Some(Finding::HasChosen);
         }
         if client.media_gone_at.is_some_and(|at| at.plus(GOODBYE_MS) <= self.now) {
             return Some(Finding::MediaGone);

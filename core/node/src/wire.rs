@@ -16,6 +16,8 @@ pub(crate) const OWN_ATTRIBUTES: &str = "lyceum.";
 pub(crate) const ROLE_ATTRIBUTE: &str = "lyceum.role";
 /// The Space that somebody is in; absent in the main room.
 pub(crate) const SPACE_ATTRIBUTE: &str = "lyceum.space";
+/// What somebody had muted when they published it last, such as `camera,microphone`; absent if nothing.
+pub(crate) const MUTED_ATTRIBUTE: &str = "lyceum.muted";
 /// Present while somebody has lost their connection and may come back.
 pub(crate) const PRESENCE_ATTRIBUTE: &str = "lyceum.presence";
 
@@ -134,6 +136,17 @@ pub(crate) fn permission_from(wanted: &proto::ParticipantPermission, before: &Pe
         can_update_metadata: wanted.can_update_metadata,
         hidden: before.hidden,
         recorder: before.recorder,
+    }
+}
+
+/// As in tokens.
+pub(crate) fn source_name(source: Source) -> &'static str {
+    match source {
+        Source::Unknown => "unknown",
+        Source::Camera => "camera",
+        Source::Microphone => "microphone",
+        Source::ScreenShare => "screen_share",
+        Source::ScreenShareAudio => "screen_share_audio",
     }
 }
 

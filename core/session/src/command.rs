@@ -80,6 +80,15 @@ pub enum Command {
         /// The new state.
         muted: bool,
     },
+    /// What is said of a published track changes; `None` leaves it as it is. No event if nothing changes.
+    UpdateTrack {
+        /// Which.
+        track: TrackId,
+        /// LiveKit's audio features by number.
+        audio_features: Option<Vec<i32>>,
+        /// Pixels: width, height.
+        size: Option<(u32, u32)>,
+    },
     /// A person's profile changes. No event if nothing changes.
     Update {
         /// Who.

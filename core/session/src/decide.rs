@@ -40,6 +40,9 @@ pub fn decide(state: &State, cmd: &Command, ctx: &Ctx) -> Result<Vec<Fact>, Reje
         Command::Publish { publication } => decision.publish(publication),
         Command::Unpublish { track, reason } => decision.unpublish(track, *reason),
         Command::SetMuted { track, muted } => decision.set_muted(track, *muted),
+        Command::UpdateTrack { track, audio_features, size } => {
+            decision.update_track(track, audio_features.as_deref(), *size)
+        }
         Command::Update { person, profile } => decision.update(person, profile),
         Command::Move { persons, space } => decision.move_to(persons, space),
         Command::DescribeRoom { metadata } => decision.describe_room(metadata),
@@ -178,6 +181,25 @@ impl Decision<'_> {
         }
         let (person, track) = (publication.person.clone(), track.clone());
         Ok(vec![if muted { Fact::TrackMuted { person, track } } else { Fact::TrackUnmuted { person, track } }])
+    }
+
+    fn update_track(
+        &self,
+        track: &TrackId,
+        audio_features: Option<&[i32]>,
+        size: Option<(u32, u32)>,
+    ) -> Result<Vec<Fact>, Reject> {
+        let publication = self.state.tracks.get(track).ok_or(NO_TRACK)?;
+        self.only_for_oneself(&publication.person)?;
+        let audio_features = audio_features.unwrap_or(&publication.audio_features).to_vec();
+        let (width, height) = size.unwrap_or((publication.width, publication.height));
+        let is_as_before =
+            audio_features == publication.audio_features && (width, height) == (publication.width, publication.height);
+        if is_as_before {
+            return Ok(Vec::new());
+        }
+        let (person, track) = (publication.person.clone(), track.clone());
+        Ok(vec![Fact::TrackUpdated { person, track, audio_features, width, height }])
     }
 
     fn update(&self, person: &PersonId, profile: &Profile) -> Result<Vec<Fact>, Reject> {

@@ -168,6 +168,20 @@ pub enum Fact {
         /// Where its interval closes.
         last_seen: UnixMs,
     },
+    /// What is said of a track changed; all of it.
+    #[serde(rename = "track.updated")]
+    TrackUpdated {
+        /// Whose.
+        person: PersonId,
+        /// Which.
+        track: TrackId,
+        /// LiveKit's audio features by number.
+        audio_features: Vec<i32>,
+        /// Pixels; 0 for audio.
+        width: u32,
+        /// Pixels; 0 for audio.
+        height: u32,
+    },
     /// A track was muted.
     #[serde(rename = "track.muted")]
     TrackMuted {
@@ -444,6 +458,7 @@ impl Event {
             | Fact::ParticipantLeft { .. }
             | Fact::TrackUnpublished { .. }
             | Fact::TrackMuted { .. }
+            | Fact::TrackUpdated { .. }
             | Fact::TrackUnmuted { .. } => {}
         }
     }

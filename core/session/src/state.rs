@@ -2,7 +2,7 @@
 //! event changes. Who may cause an event is decided elsewhere.
 
 use crate::command::Ctx;
-use crate::event::{Client, Event, Fact, Policy, Profile, Publication, Source};
+use crate::event::{Client, Event, Fact, Policy, Profile, Publication, Source, UnpublishReason};
 use crate::ids::{ConnectionId, PersonId, RoomName, Seq, SessionId, SpaceName, TenantId, TrackId, UnixMs};
 use std::collections::BTreeMap;
 
@@ -217,8 +217,25 @@ pub fn apply(state: &mut State, event: &Event) {
             }
             state.tracks.insert(publication.track.clone(), publication.clone());
         }
-        Fact::TrackUnpublished { track, .. } => {
-            state.tracks.remove(track);
+        Fact::TrackUnpublished { person, track, reason, .. } => {
+            let publication = state.tracks.remove(track);
+            // A connection that ended may come back with the same tracks; what was stopped is chosen anew when it begins again.
+            if let Some(stopped) = publication.filter(|_| *reason != UnpublishReason::ConnectionEnded) {
+                for known in state.participants.values_mut() {
+                    if let Some(by_source) = known.choices.get_mut(person) {
+                        by_source.remove(&stopped.source);
+                        if by_source.is_empty() {
+                            known.choices.remove(person);
+                        }
+                    }
+                }
+            }
+        }
+        Fact::TrackUpdated { track, audio_features, width, height, .. } => {
+            if let Some(publication) = state.tracks.get_mut(track) {
+                publication.audio_features.clone_from(audio_features);
+                (publication.width, publication.height) = (*width, *height);
+            }
         }
         Fact::TrackMuted { person, track } => state.set_muted(person, track, true),
         Fact::TrackUnmuted { person, track } => state.set_muted(person, track, false),

@@ -4,7 +4,7 @@
 use crate::api::{Codec, Kind, Lane, Target};
 use crate::demux::{PeerId, ufrag};
 use crate::forwarder::{Packet, Rewritten, Vp8};
-use crate::sdp::{Shape, mids, shape_answer};
+use crate::sdp::{Shape, mids, shape_answer, track_ids};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -294,7 +294,14 @@ impl Peer {
             .map_err(|error| error.to_string())?;
         self.streams.clear();
         self.formats.clear();
-        let lines: Vec<Line> = mids(sdp).into_iter().filter_map(|mid| self.line(mid)).collect();
+        // A track that belongs to no stream has an id all the same; the parser does not give it.
+        let track_ids = track_ids(sdp);
+        let named = |line: Line, mid| match track_ids.get(mid) {
+            Some(track_id) => Line { track_id: (*track_id).to_owned(), ..line },
+            None => line,
+        };
+        let lines: Vec<Line> =
+            mids(sdp).into_iter().filter_map(|mid| self.line(mid).map(|line| named(line, mid))).collect();
         Ok(shape_answer(&answer.to_sdp_string(), &shape(&lines)))
     }
 

@@ -165,6 +165,15 @@ fn opus_fmtp(pt: &str, shape: &OpusShape) -> String {
     format!("a=fmtp:{pt} {parameters}\r\n")
 }
 
+/// The ids of the tracks that m-lines send, by mid: the second word of their `a=msid`.
+pub(crate) fn track_ids(sdp: &str) -> BTreeMap<&str, &str> {
+    let named = sections(sdp).into_iter().filter_map(|section| {
+        let msid = section.lines().find_map(|line| line.strip_prefix("a=msid:"))?;
+        Some((*mids(section).first()?, msid.split_whitespace().nth(1)?))
+    });
+    named.collect()
+}
+
 /// Gives a description a version of its session, so that each offer can be told from the others by whoever sends it back.
 pub(crate) fn with_version(sdp: &str, version: u32) -> String {
     let lines = sdp.split_inclusive('\n').map(|line| {
@@ -240,6 +249,13 @@ m=video 9 X 96\r\na=mid:1\r\na=sendonly\r\na=msid:PA_2|TR_2 TR_2\r\na=ssrc:7 cna
 m=video 9 X 96\r\na=mid:2\r\na=sendonly\r\na=msid:PA_2|TR_9 TR_9\r\n\
 m=video 9 X 96\r\na=mid:3\r\na=inactive\r\na=ssrc:8 cname:x\r\na=ssrc-group:FID 8 9\r\n"
         );
+    }
+
+    #[test]
+    fn a_track_without_a_stream_has_an_id() {
+        let offer = "v=0\r\nm=audio 9 X 111\r\na=mid:0\r\na=msid:- TR-a\r\nm=video 9 X 96\r\na=mid:1\r\na=msid:s TR-b\r\n\
+m=video 9 X 96\r\na=mid:2\r\na=msid:s\r\nm=video 9 X 96\r\na=mid:3\r\n";
+        assert_eq!(track_ids(offer), BTreeMap::from([("0", "TR-a"), ("1", "TR-b")]));
     }
 
     #[test]

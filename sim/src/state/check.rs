@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 use livekit_protocol as proto;
 
+/// How long news may wait for more news, and then be on its way.
+const NEWS_WITHIN_MS: u64 = 500;
 /// Longest that a class may take to agree with itself once nobody does anything: the silence after which a server gives a
 /// socket up, and a client's way back.
 const SETTLES_WITHIN_MS: u64 = 60_000;
@@ -52,6 +54,7 @@ impl World {
             assert!(self.now_ms - begun_ms < SETTLES_WITHIN_MS, "still moving: {:?}", moving());
             self.runs_for(100);
         }
+        self.runs_for(NEWS_WITHIN_MS);
         self.everybody_agrees();
     }
 

@@ -503,6 +503,10 @@ impl World {
         let disk = &self.sessions[self.sessions.len() - 1];
         let session = format!("RM_{number}").into();
         let config = NodeConfig::new("school".into(), "physics".into(), session, self.policy.clone(), GroupKey(number));
+        let mut config = config;
+        if self.rng.bool() {
+            config.limits.large_class = 2; // So that news waits for news.
+        }
         let seed = self.rng.u64(..);
         self.node = Some(Node::recover(config, seed, disk.fold(), disk.heartbeat));
         self.incarnation += 1;

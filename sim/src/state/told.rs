@@ -43,6 +43,7 @@ pub fn facts_of(event: &Event) -> Vec<String> {
         Fact::ConnectionExpired { .. }
         | Fact::RoomUpdated { .. }
         | Fact::SubscriptionChosen { .. }
+        | Fact::TrackUpdated { .. }
         | Fact::SessionRecovered { .. } => Vec::new(),
     }
 }

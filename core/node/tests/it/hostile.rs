@@ -26,9 +26,8 @@ fn what_is_not_supported_is_answered_and_touches_nobody() {
     let asked = [
         (Ask::PublishDataTrackRequest(Default::default()), Reason::InvalidRequest),
         (Ask::StoreDataBlobRequest(Default::default()), Reason::InvalidRequest),
-        (Ask::UpdateAudioTrack(Default::default()), Reason::UnsupportedType),
-        (Ask::UpdateVideoTrack(Default::default()), Reason::UnsupportedType),
-        (Ask::SubscriptionPermission(Default::default()), Reason::UnsupportedType),
+        (Ask::UpdateAudioTrack(Default::default()), Reason::NotFound),
+        (Ask::UpdateVideoTrack(Default::default()), Reason::NotFound),
         (
             Ask::Simulate(proto::SimulateScenario { scenario: Some(Scenario::SwitchCandidateProtocol(0)) }),
             Reason::UnsupportedType,
@@ -43,7 +42,7 @@ fn what_is_not_supported_is_answered_and_touches_nobody() {
     class.hand(Input::Signal { client: ada, request: Box::new(request) });
     assert_eq!(reasons(class.hears(ada)), [Reason::InvalidRequest]);
     assert!(class.hears(ben).is_empty() && class.facts().is_empty());
-    assert_eq!(class.node.stats().refused_signals, 8);
+    assert_eq!(class.node.stats().refused_signals, 7);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod anything;
+mod choosing;
 mod class;
 mod data;
 mod durability;

@@ -124,6 +124,9 @@ pub fn read(log: &[Event], grace_ms: u64, window_ms: u64) -> Result<Open, String
                 check(since <= *last_seen && *last_seen <= at, "a track that ends before it begins")?;
                 open.muted.remove(track);
             }
+            Fact::TrackUpdated { person, track, .. } => {
+                check(open.tracks.get(track).is_some_and(|(owner, _)| owner == person), "no such track")?;
+            }
             Fact::TrackMuted { person, track } => {
                 check(open.tracks.get(track).is_some_and(|(owner, _)| owner == person), "no such track")?;
                 check(open.muted.insert(track.clone()), "muted twice")?;

@@ -41,6 +41,7 @@ pub struct Track {
     pub connection: ConnectionId,
     pub source: Source,
     pub muted: bool,
+    pub size: (u32, u32),
 }
 
 /// The answer to a command: whether anything happens, or the kind of refusal.
@@ -237,16 +238,32 @@ impl Model {
                 }
                 let Publication { connection, source, muted, .. } = publication.clone();
                 self.remembers_mute(&owner, source, muted);
-                self.tracks.insert(publication.track.clone(), Track { person: owner, connection, source, muted });
+                self.tracks.insert(
+                    publication.track.clone(),
+                    Track { person: owner, connection, source, muted, size: (1_280, 720) },
+                );
                 Answer::Happens
             }
-            Command::Unpublish { track, .. } => {
+            Command::Unpublish { track, reason } => {
                 let Some(known) = self.tracks.get(track) else { return Answer::NotFound };
                 if not_mine(&known.person) {
                     return Answer::Forbidden;
                 }
+                let (person, source) = (known.person.clone(), known.source);
+                if *reason != UnpublishReason::ConnectionEnded {
+                    self.forgets_choices(&person, source);
+                }
                 self.tracks.remove(track);
                 Answer::Happens
+            }
+            Command::UpdateTrack { track, size, .. } => {
+                let Some(known) = self.tracks.get_mut(track) else { return Answer::NotFound };
+                if not_mine(&known.person) {
+                    return Answer::Forbidden;
+                }
+                let wanted = size.unwrap_or(known.size);
+                let before = std::mem::replace(&mut known.size, wanted);
+                if known.size == before { Answer::Nothing } else { Answer::Happens }
             }
             Command::SetMuted { track, muted } => {
                 let Some(known) = self.tracks.get_mut(track) else { return Answer::NotFound };
@@ -278,6 +295,15 @@ impl Model {
                     return Answer::Nothing;
                 }
                 seat.profile = profile.clone();
+                let revoked: Vec<Source> = self
+                    .tracks
+                    .values()
+                    .filter(|track| track.person == *person && !may_publish(profile, track.source))
+                    .map(|track| track.source)
+                    .collect();
+                for source in revoked {
+                    self.forgets_choices(person, source);
+                }
                 self.tracks.retain(|_, track| track.person != *person || may_publish(profile, track.source));
                 Answer::Happens
             }
@@ -381,6 +407,12 @@ impl Model {
             if seat.lost.take().is_some() {
                 self.tracks.retain(|_, track| track.person != *person);
             }
+        }
+    }
+
+    fn forgets_choices(&mut self, of: &PersonId, source: Source) {
+        for seat in self.seats.values_mut() {
+            seat.choices.remove(&(of.clone(), source));
         }
     }
 

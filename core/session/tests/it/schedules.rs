@@ -290,6 +290,7 @@ impl Run {
             }
             What::Unpublish { track } => Command::Unpublish { track, reason: UnpublishReason::Stopped },
             What::SetMuted { track, muted } => Command::SetMuted { track, muted },
+            What::Resize { track, size } => Command::UpdateTrack { track, audio_features: None, size },
             What::Update(profile) => Command::Update { person, profile },
             What::Rename(name) => {
                 let mut profile = self
@@ -370,6 +371,7 @@ enum What {
     Publish { track: TrackId, source: Source, muted: bool },
     Unpublish { track: TrackId },
     SetMuted { track: TrackId, muted: bool },
+    Resize { track: TrackId, size: Option<(u32, u32)> },
     Update(Profile),
     Rename(String),
     Remove,
@@ -442,6 +444,8 @@ fn whats() -> impl Strategy<Value = What> {
         8 => (tracks(), sources(), any::<bool>()).prop_map(|(track, source, muted)| What::Publish { track, source, muted }),
         3 => tracks().prop_map(|track| What::Unpublish { track }),
         4 => (tracks(), any::<bool>()).prop_map(|(track, muted)| What::SetMuted { track, muted }),
+        1 => (tracks(), proptest::option::of(select(vec![(1_280, 720), (640, 360)])))
+            .prop_map(|(track, size)| What::Resize { track, size }),
         3 => profiles().prop_map(What::Update),
         2 => select(vec!["personal a", "personal b"]).prop_map(|name| What::Rename(name.to_owned())),
         1 => Just(What::Remove),

@@ -150,7 +150,7 @@ fn messages_arrive_on_their_channel() {
 fn a_receiver_that_does_not_keep_up_loses_messages_and_is_told_of() {
     let mut class = Class::begins();
     let ben = class.joins("ben");
-    for _ in 0..200 {
+    for _ in 0..400 {
         class.tells(ben, Lane::Reliable, &[0; 60_000]);
     }
     class.runs(Duration::from_millis(50));
