@@ -55,7 +55,7 @@ async fn hold_class(store: Store, session: SessionId, end: Instant) -> Result<Ve
     let mut waits = Vec::new();
     let mut seq = Seq(1);
     while Instant::now() < end {
-        let event = Event { seq, at: UnixMs(seq.0), mono_ms: seq.0, actor: Some(person.clone()), fact };
+        let event = Event { seq, at: UnixMs(seq.0), mono_ms: seq.0, actor: Some(person.clone()), cause: None, fact };
         let asked = Instant::now();
         store.append(tenant.clone(), session.clone(), vec![event]).await?;
         waits.push(asked.elapsed());

@@ -18,7 +18,8 @@ impl Node {
             | Fact::SessionRecovered { .. }
             | Fact::ParticipantAdmitted { .. }
             | Fact::ParticipantMoved { .. }
-            | Fact::SubscriptionChosen { .. } => {}
+            | Fact::SubscriptionChosen { .. }
+            | Fact::Class(_) => {}
             Fact::RoomUpdated { .. } => self.tell_room(),
             Fact::SessionEnded { .. } => {
                 self.phase = Phase::Closing;

@@ -220,7 +220,7 @@ impl Node {
 
     /// Lets a command become events, which are applied, appended and followed. Nobody is told before they are durable.
     pub(crate) fn commit(&mut self, command: &Command, actor: Option<&PersonId>) -> Result<(), Reject> {
-        let ctx = Ctx { now: self.now, actor: actor.cloned() };
+        let ctx = Ctx { now: self.now, actor: actor.cloned(), ..Ctx::default() };
         let facts = session::decide(&self.log.state, command, &ctx)?;
         if facts.is_empty() {
             return Ok(());

@@ -83,7 +83,7 @@ impl Node {
 
     /// The session's own rules, asked early so that a refusal comes with the announcement; what was announced before counts.
     fn may_announce(&mut self, id: ClientId, publication: &Publication) -> Result<(), Reject> {
-        let ctx = Ctx { now: self.now, actor: Some(publication.person.clone()) };
+        let ctx = Ctx { now: self.now, actor: Some(publication.person.clone()), ..Ctx::default() };
         session::decide(&self.log.state, &Command::Publish { publication: publication.clone() }, &ctx)?;
         let most = self.log.state.policy.as_ref().map_or(0, |policy| policy.max_tracks_per_connection) as usize;
         if self.tracks.of(id).count() >= most {

@@ -72,10 +72,15 @@ pub(crate) fn request_response(
 /// The protocol's code for a refusal of the session.
 pub(crate) fn reason_of(reject: &Reject) -> Reason {
     match reject {
-        Reject::Forbidden(_) => Reason::NotAllowed,
+        Reject::Forbidden(_) | Reject::StaleGrant { .. } | Reject::NotAdmitted(_) => Reason::NotAllowed,
         Reject::NotFound(_) => Reason::NotFound,
-        Reject::Limit(_) => Reason::LimitExceeded,
-        Reject::Conflict(_) | Reject::SessionEnded | Reject::Invalid(_) => Reason::InvalidRequest,
+        Reject::Limit(_) | Reject::Rate { .. } => Reason::LimitExceeded,
+        Reject::Conflict(_)
+        | Reject::Stale { .. }
+        | Reject::Closed(_)
+        | Reject::SessionEnded
+        | Reject::Invalid(_)
+        | Reject::Unavailable(_) => Reason::InvalidRequest,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Commands: what somebody wants to happen, in the imperative, and the reasons for refusing one.
 
+use crate::class::{Caps, ClassCommand, Envelope, Epoch};
 use crate::event::{Client, DetachReason, EndReason, Policy, Profile, Publication, TrackChoice, UnpublishReason};
-use crate::ids::{ConnectionId, PersonId, RoomName, SessionId, SpaceName, TenantId, TrackId, UnixMs};
+use crate::ids::{ConnectionId, PersonId, RoomName, Seq, SessionId, SpaceName, TenantId, TrackId, UnixMs};
 
 /// What somebody wants to happen.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -129,36 +130,89 @@ pub enum Command {
     },
     /// A timer named by `State::poll_timeout` may be due.
     Tick,
+    /// Something that people do in a class beside being there and being seen: hands, chat, polls, breakouts, roles…
+    Class(ClassCommand),
 }
 
 /// What `decide` knows beside the state and the command.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Ctx {
     /// Server wall time.
     pub now: UnixMs,
     /// Who issues the command; `None` for the server itself.
     pub actor: Option<PersonId>,
+    /// What the client wrote around the command; empty if the server made it.
+    pub envelope: Envelope,
 }
 
-/// Why a command was refused. A refusal changes nothing and ejects nobody.
+/// Why a command was refused. A refusal changes nothing and ejects nobody. [`Reject::code`] is the closed set of codes that
+/// clients may rely on; the sentence is for people.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Reject {
     /// The person may not do this.
     #[error("not allowed: {0}")]
     Forbidden(&'static str),
+    /// The person could do this when they last heard from the server, and cannot any more. Nobody's fault.
+    #[error("not allowed any more: the permissions changed while this was on its way")]
+    StaleGrant {
+        /// The version of their grant in force.
+        epoch: Epoch,
+        /// What they may do.
+        caps: Caps,
+    },
     /// The command contradicts the state (a name taken, a second start).
     #[error("conflict: {0}")]
     Conflict(&'static str),
-    /// What the command names does not exist.
+    /// What the command changes was changed by somebody else first.
+    #[error("conflict: somebody else changed this first; look again at revision {current}")]
+    Stale {
+        /// The revision in force.
+        current: Seq,
+    },
+    /// What the command names is over: a poll that takes no answers, breakouts that have ended.
+    #[error("closed: {0}")]
+    Closed(&'static str),
+    /// What the command names does not exist, or is none of the person's business.
     #[error("not found: {0}")]
     NotFound(&'static str),
     /// A limit of the policy is reached.
     #[error("limit reached: {0}")]
     Limit(&'static str),
+    /// Too much of this in a short time; the same command is welcome later, under a new id.
+    #[error("too fast: try again in {retry_ms} ms")]
+    Rate {
+        /// When it makes sense to try again.
+        retry_ms: u64,
+    },
+    /// The person is not part of the session: they wait, were removed, or never came.
+    #[error("not admitted: {0}")]
+    NotAdmitted(&'static str),
     /// The session has ended.
     #[error("the session has ended")]
     SessionEnded,
     /// The command makes no sense in itself.
     #[error("invalid: {0}")]
     Invalid(&'static str),
+    /// This server cannot do it.
+    #[error("unavailable: {0}")]
+    Unavailable(&'static str),
+}
+
+impl Reject {
+    /// The code, from a closed set.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Reject::Forbidden(_) => "forbidden",
+            Reject::StaleGrant { .. } => "stale_grant",
+            Reject::Conflict(_) | Reject::Stale { .. } => "conflict",
+            Reject::Closed(_) => "closed",
+            Reject::NotFound(_) => "not_found",
+            Reject::Limit(_) => "limit",
+            Reject::Rate { .. } => "rate",
+            Reject::NotAdmitted(_) => "not_admitted",
+            Reject::SessionEnded => "session_ended",
+            Reject::Invalid(_) => "invalid",
+            Reject::Unavailable(_) => "unavailable",
+        }
+    }
 }

@@ -1,25 +1,72 @@
 //! What a command does: the rules of a class, in one place. A decision reads the state and returns facts or a refusal; it
 //! changes nothing itself.
 
+use crate::class::{self, Extra, Work};
 use crate::command::{Command, Ctx, Reject};
 use crate::event::{
     Client, DetachReason, EndReason, Fact, LeaveReason, Permission, Profile, Publication, Source, TrackChoice,
     UnpublishReason,
 };
 use crate::ids::{ConnectionId, PersonId, SpaceName, TrackId, UnixMs};
-use crate::state::{EndTimer, Lost, Participant, Presence, State};
+use crate::state::{EndTimer, Lost, Participant, Presence, State, apply};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most choices of tracks that are kept of one person.
 const MOST_CHOICES: usize = 4_096;
 
-/// Decides what a command does. Pure; a refusal changes nothing.
+/// Decides what a command does. Pure; a refusal changes nothing. Commands of clients come in by [`class::answer`], which
+/// also gives what is to be written beside the log; here, what cannot do without that is refused.
 pub fn decide(state: &State, cmd: &Command, ctx: &Ctx) -> Result<Vec<Fact>, Reject> {
+    let (facts, extra) = decide_with_extra(state, cmd, ctx)?;
+    if !extra.side.is_empty() {
+        return Err(Reject::Unavailable("this is written beside the log, and nobody here does that"));
+    }
+    Ok(facts)
+}
+
+/// The same with everything that does not go into the log. Whoever may publish something no longer after this stops
+/// publishing it by this.
+pub(crate) fn decide_with_extra(state: &State, cmd: &Command, ctx: &Ctx) -> Result<(Vec<Fact>, Extra), Reject> {
+    let Work { mut facts, extra } = match cmd {
+        Command::Class(_) if state.ended => return Err(Reject::SessionEnded),
+        Command::Class(_) if state.session.is_none() => return Err(Reject::Conflict("the session has not started")),
+        Command::Class(command) => class::decide(state, command, ctx)?,
+        _ => Work { facts: decide_presence(state, cmd, ctx)?, extra: Extra::default() },
+    };
+    revoke(state, ctx, &mut facts);
+    Ok((facts, extra))
+}
+
+/// Unpublishes what its publisher may not publish any more once these facts are folded.
+fn revoke(state: &State, ctx: &Ctx, facts: &mut Vec<Fact>) {
+    if state.tracks.is_empty() || !facts.iter().any(class::changes_grants) {
+        return;
+    }
+    let mut after = state.clone();
+    for event in state.stamp(facts.clone(), ctx) {
+        apply(&mut after, &event);
+    }
+    if after.ended {
+        return;
+    }
+    let revoked = after.tracks.values().filter(|track| {
+        !after.may_publish(&track.person, track.source) && state.may_publish(&track.person, track.source)
+    });
+    facts.extend(revoked.map(|track| unpublished(track, UnpublishReason::PermissionRevoked, after.at)));
+}
+
+/// What removes a person: everything that is open of them closes, and they are gone.
+pub(crate) fn removal(state: &State, person: &PersonId, now: UnixMs) -> Vec<Fact> {
+    let decision = Decision { state, now, ctx: &Ctx::default(), actor: None };
+    decision.remove(person).unwrap_or_default()
+}
+
+fn decide_presence(state: &State, cmd: &Command, ctx: &Ctx) -> Result<Vec<Fact>, Reject> {
     if state.ended {
         return Err(Reject::SessionEnded);
     }
     let started = state.session.is_some();
-    let decision = Decision { state, now: state.clamp(ctx.now), actor: ctx.actor.as_ref() };
+    let decision = Decision { state, now: state.clamp(ctx.now), ctx, actor: ctx.actor.as_ref() };
     match cmd {
         Command::Start { tenant, room, session, policy, metadata } if !started => Ok(vec![Fact::SessionStarted {
             tenant: tenant.clone(),
@@ -53,6 +100,8 @@ pub fn decide(state: &State, cmd: &Command, ctx: &Ctx) -> Result<Vec<Fact>, Reje
             Ok(decision.end(*reason))
         }
         Command::Tick => Ok(decision.tick()),
+        // Decided before anything here is asked.
+        Command::Class(_) => Err(Reject::Invalid("a class command is no matter of presence")),
     }
 }
 
@@ -60,6 +109,7 @@ pub fn decide(state: &State, cmd: &Command, ctx: &Ctx) -> Result<Vec<Fact>, Reje
 struct Decision<'a> {
     state: &'a State,
     now: UnixMs,
+    ctx: &'a Ctx,
     actor: Option<&'a PersonId>,
 }
 
@@ -77,6 +127,7 @@ impl Decision<'_> {
             return Err(Reject::Conflict("this connection id is already open"));
         }
         space.map_or(Ok(()), check_space)?;
+        self.state.may_come_in(person, profile)?;
         let known = self.state.participants.get(person).filter(|known| known.presence != Presence::Left);
         let in_force = known.map_or(profile, |known| &known.profile);
         let counted_already = known.is_some_and(Participant::takes_a_place);
@@ -93,9 +144,7 @@ impl Decision<'_> {
                 self.expire(&mut facts, person, known);
             }
             None => {
-                // Who left and comes back is placed where they were, unless their token says where.
-                let was = self.state.participants.get(person).map(|known| &known.space);
-                let space = space.or(was).cloned().unwrap_or_default();
+                let space = class::Placed::of(self.state).newcomer(self.state, person, profile, space);
                 facts.push(Fact::ParticipantAdmitted { person: person.clone(), profile: profile.clone(), space });
             }
         }
@@ -104,6 +153,7 @@ impl Decision<'_> {
             connection: connection.clone(),
             client: client.clone(),
         });
+        facts.extend(class::returns(self.state, person));
         Ok(facts)
     }
 
@@ -114,7 +164,9 @@ impl Decision<'_> {
         if lost.is_none() {
             return Err(Reject::NotFound("this connection can not be resumed any more"));
         }
-        Ok(vec![Fact::ConnectionResumed { person: person.clone(), connection: connection.clone() }])
+        let mut facts = vec![Fact::ConnectionResumed { person: person.clone(), connection: connection.clone() }];
+        facts.extend(class::returns(self.state, person));
+        Ok(facts)
     }
 
     fn detach(&self, connection: &ConnectionId, reason: DetachReason, last_seen: UnixMs) -> Result<Vec<Fact>, Reject> {
@@ -151,12 +203,7 @@ impl Decision<'_> {
         if self.state.tracks.contains_key(&publication.track) {
             return Err(Reject::Conflict("this track id is already published"));
         }
-        let allowed = self
-            .state
-            .participants
-            .get(person)
-            .is_some_and(|known| known.profile.permission.may_publish(publication.source));
-        if !allowed {
+        if !self.state.may_publish(person, publication.source) {
             return Err(Reject::Forbidden("publishing this source is not permitted"));
         }
         let limit = self.state.policy.as_ref().map_or(0, |policy| policy.max_tracks_per_connection);
@@ -320,17 +367,19 @@ impl Decision<'_> {
                 facts.push(Fact::ParticipantOffline { person: person.clone(), last_seen });
             }
         }
-        match self.state.end_timer() {
-            Some((due, timer)) if due <= self.now => {
-                let reason = match timer {
-                    EndTimer::Empty => EndReason::NeverJoined,
-                    EndTimer::Departure => EndReason::Departed,
-                };
+        let because_nobody_is_here = self.state.end_timer().filter(|(due, _)| *due <= self.now).map(|(_, timer)| timer);
+        let reason = match because_nobody_is_here {
+            Some(EndTimer::Empty) => Some(EndReason::NeverJoined),
+            Some(EndTimer::Departure) => Some(EndReason::Departed),
+            None => class::is_over(&self.state.class, self.now).then_some(EndReason::Ended),
+        };
+        match reason {
+            None => facts.extend(class::tick(self.state, self.ctx)),
+            Some(reason) => {
                 // What has expired is not closed a second time.
                 let closed = self.end(reason).into_iter().filter(|fact| !facts.contains(fact)).collect::<Vec<_>>();
                 facts.extend(closed);
             }
-            _ => {}
         }
         facts
     }
@@ -414,7 +463,7 @@ fn detached(person: &PersonId, connection: &ConnectionId, reason: DetachReason, 
     Fact::ConnectionDetached { person: person.clone(), connection: connection.clone(), reason, last_seen }
 }
 
-fn check_space(space: &SpaceName) -> Result<(), Reject> {
+pub(crate) fn check_space(space: &SpaceName) -> Result<(), Reject> {
     if space.0.is_empty() || space.0.chars().nth(SpaceName::MAX_CHARS).is_some() {
         return Err(Reject::Invalid("a Space's name has 1 to 128 characters"));
     }

@@ -1,6 +1,7 @@
 //! Events: what happened in a class, in the past tense. They are the only thing that changes a session's state, and the
 //! only thing that is stored. `Fact` is what `decide` returns; `Event` is a fact with its place and time in the log.
 
+use crate::class::{Cause, ClassFact};
 use crate::ids::{ConnectionId, PersonId, RoomName, Seq, SessionId, SpaceName, TenantId, Text, TrackId, UnixMs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,6 +18,9 @@ pub struct Event {
     /// Who caused it; `None` for the server itself (timers, recovery).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<PersonId>,
+    /// Which command of a client caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// What happened: serialised as `"type"` and `"payload"`.
     #[serde(flatten)]
     pub fact: Fact,
@@ -198,6 +202,9 @@ pub enum Fact {
         /// Which.
         track: TrackId,
     },
+    /// Something that people do in a class beside being there and being seen. Serialised like the others.
+    #[serde(untagged)]
+    Class(ClassFact),
 }
 
 /// What a session allows and how long it waits. All durations in milliseconds.
@@ -444,6 +451,7 @@ impl Event {
                 }
             }
             Fact::TrackPublished { publication } => visit(&publication.person, &mut publication.name),
+            Fact::Class(fact) => fact.personal_mut(&mut visit),
             Fact::SessionStarted { .. }
             | Fact::SessionRecovered { .. }
             | Fact::SessionEnded { .. }

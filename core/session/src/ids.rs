@@ -57,6 +57,11 @@ string_id!(
 );
 
 string_id!(
+    /// A command, named by the client that made it (a UUIDv7): however often it is sent, it happens once.
+    CmdId
+);
+
+string_id!(
     /// The main room of a session or one of its breakouts. Names are the caller's; they are shown to people.
     SpaceName
 );

@@ -1,6 +1,7 @@
 //! What a class is. `decide` turns a command into facts, `State::stamp` gives them their place and time, `apply` folds them
 //! into the state; nothing else changes it. There is no clock, no socket and no randomness here.
 
+pub mod class;
 mod command;
 mod decide;
 mod event;

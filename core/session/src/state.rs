@@ -1,6 +1,7 @@
 //! The state of one session, folded from its log: what is known of it, how facts get their place and time, and what each
 //! event changes. Who may cause an event is decided elsewhere.
 
+use crate::class::{self, Class};
 use crate::command::Ctx;
 use crate::event::{Client, Event, Fact, Policy, Profile, Publication, Source, UnpublishReason};
 use crate::ids::{ConnectionId, PersonId, RoomName, Seq, SessionId, SpaceName, TenantId, TrackId, UnixMs};
@@ -33,6 +34,8 @@ pub struct State {
     pub empty_since: Option<UnixMs>,
     /// Whether `session.ended` was applied.
     pub ended: bool,
+    /// Everything beside people, connections and tracks.
+    pub class: Class,
 }
 
 /// One person in the session.
@@ -105,6 +108,11 @@ pub enum Presence {
 pub fn apply(state: &mut State, event: &Event) {
     state.seq = event.seq;
     state.at = event.at;
+    fold(state, event);
+    class::follow(state, event);
+}
+
+fn fold(state: &mut State, event: &Event) {
     match &event.fact {
         Fact::SessionStarted { tenant, room, session, policy, metadata } => {
             state.started_at = event.at;
@@ -239,6 +247,7 @@ pub fn apply(state: &mut State, event: &Event) {
         }
         Fact::TrackMuted { person, track } => state.set_muted(person, track, true),
         Fact::TrackUnmuted { person, track } => state.set_muted(person, track, false),
+        Fact::Class(fact) => class::apply(state, event, fact),
     }
 }
 
@@ -249,11 +258,12 @@ impl State {
         let started_at = if self.session.is_some() { self.started_at } else { at };
         let mono_ms = at.0.saturating_sub(started_at.0);
         let mut seq = self.seq;
+        let cause = ctx.envelope.cause.clone().map(|cause| cause.beside(&facts));
         facts
             .into_iter()
             .map(|fact| {
                 seq = seq.next();
-                Event { seq, at, mono_ms, actor: ctx.actor.clone(), fact }
+                Event { seq, at, mono_ms, actor: ctx.actor.clone(), cause: cause.clone(), fact }
             })
             .collect()
     }
@@ -273,7 +283,7 @@ impl State {
             EndTimer::Empty => (due, "empty timeout"),
             EndTimer::Departure => (due, "departure timeout"),
         });
-        presence.chain(resume).chain(end).min()
+        presence.chain(resume).chain(end).chain(class::timeouts(self)).min()
     }
 
     /// When the session ends because nobody is connected, and why.
@@ -282,6 +292,10 @@ impl State {
         Some(if self.participants.is_empty() {
             (since.plus(policy.empty_timeout_ms), EndTimer::Empty)
         } else {
+            // Groups that close by themselves are not cut off before they have.
+            if self.class.breakouts.as_ref().is_some_and(|groups| groups.is_open() && groups.closes_at.is_some()) {
+                return None;
+            }
             (since.plus(policy.departure_timeout_ms), EndTimer::Departure)
         })
     }

@@ -126,11 +126,14 @@ impl From<Refusal> for No {
         let status = match &refusal {
             Refusal::NoSuchRoom | Refusal::NoClass => StatusCode::NOT_FOUND,
             Refusal::TooManyClasses | Refusal::ShuttingDown | Refusal::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::Rejected(Reject::Forbidden(_)) => StatusCode::FORBIDDEN,
-            Refusal::Rejected(Reject::NotFound(_)) => StatusCode::NOT_FOUND,
-            Refusal::Rejected(Reject::Conflict(_)) => StatusCode::CONFLICT,
-            Refusal::Rejected(Reject::Invalid(_)) => StatusCode::BAD_REQUEST,
-            Refusal::Rejected(Reject::Limit(_) | Reject::SessionEnded) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Rejected(reject) => match reject {
+                Reject::Forbidden(_) | Reject::StaleGrant { .. } | Reject::NotAdmitted(_) => StatusCode::FORBIDDEN,
+                Reject::NotFound(_) => StatusCode::NOT_FOUND,
+                Reject::Conflict(_) | Reject::Stale { .. } | Reject::Closed(_) => StatusCode::CONFLICT,
+                Reject::Invalid(_) => StatusCode::BAD_REQUEST,
+                Reject::Rate { .. } => StatusCode::TOO_MANY_REQUESTS,
+                Reject::Limit(_) | Reject::SessionEnded | Reject::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            },
         };
         No::new(status, refusal.to_string())
     }

@@ -454,7 +454,7 @@ mod tests {
             },
             metadata: "x".repeat(bytes),
         };
-        let event = Event { seq: Seq(1), at: UnixMs(1), mono_ms: 0, actor: None, fact };
+        let event = Event { seq: Seq(1), at: UnixMs(1), mono_ms: 0, actor: None, cause: None, fact };
         writer.queue.push(Work::Append { tenant, session, events: vec![event] }).unwrap()
     }
 }

@@ -720,7 +720,7 @@ async fn read(store: &Store, session: &str) -> Vec<Event> {
 }
 
 fn event(seq: u64, fact: Fact) -> Event {
-    Event { seq: Seq(seq), at: UnixMs(1_700_000_000_000 + seq), mono_ms: seq, actor: None, fact }
+    Event { seq: Seq(seq), at: UnixMs(1_700_000_000_000 + seq), mono_ms: seq, actor: None, cause: None, fact }
 }
 
 /// The log of a class in which these people arrive and publish a microphone.

@@ -44,7 +44,8 @@ pub fn facts_of(event: &Event) -> Vec<String> {
         | Fact::RoomUpdated { .. }
         | Fact::SubscriptionChosen { .. }
         | Fact::TrackUpdated { .. }
-        | Fact::SessionRecovered { .. } => Vec::new(),
+        | Fact::SessionRecovered { .. }
+        | Fact::Class(_) => Vec::new(),
     }
 }
 

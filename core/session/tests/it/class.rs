@@ -33,7 +33,7 @@ impl Class {
     }
 
     pub fn does_as(&mut self, actor: Option<PersonId>, command: Command) -> Result<Vec<Event>, Reject> {
-        let ctx = Ctx { now: self.now, actor };
+        let ctx = Ctx { now: self.now, actor, ..Ctx::default() };
         let facts = decide(&self.state, &command, &ctx)?;
         let events = self.state.stamp(facts, &ctx);
         for event in &events {

@@ -135,6 +135,7 @@ pub fn read(log: &[Event], grace_ms: u64, window_ms: u64) -> Result<Open, String
                 check(open.tracks.get(track).is_some_and(|(owner, _)| owner == person), "no such track")?;
                 check(open.muted.remove(track), "unmuted twice")?;
             }
+            Fact::Class(_) => {}
         }
     }
     Ok(open)

@@ -4,7 +4,15 @@
 #![allow(clippy::expect_used, reason = "a test that meets the unexpected stops there")]
 
 mod class;
+mod commands;
+mod groups;
+mod leading;
+mod lesson;
+mod lessons;
 mod log;
 mod model;
+mod paper;
+mod polling;
 mod schedules;
 mod stories;
+mod talking;

@@ -66,6 +66,7 @@ impl Answer {
             Err(Reject::NotFound(_)) => Self::NotFound,
             Err(Reject::Limit(_)) => Self::Limit,
             Err(Reject::SessionEnded) => Self::Ended,
+            Err(other) => panic!("a refusal that presence alone never gives: {other}"),
         }
     }
 }
@@ -359,6 +360,7 @@ impl Model {
                     }
                 }
             }
+            Command::Class(_) => panic!("the paper model draws presence only"),
             Command::End { .. } if actor.is_some() => Answer::Forbidden,
             Command::End { .. } => self.ends(),
             Command::Tick => {

@@ -110,7 +110,7 @@ impl Run {
     }
 
     fn issues(&mut self, command: &Command, actor: Option<PersonId>) -> Result<Vec<Fact>, Reject> {
-        let ctx = Ctx { now: UnixMs(self.now), actor };
+        let ctx = Ctx { now: UnixMs(self.now), actor, ..Ctx::default() };
         let facts = decide(&self.state, command, &ctx)?;
         for event in self.state.stamp(facts.clone(), &ctx) {
             apply(&mut self.state, &event);
