@@ -16,3 +16,4 @@ mod polling;
 mod schedules;
 mod stories;
 mod talking;
+mod texts;

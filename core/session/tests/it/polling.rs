@@ -109,6 +109,28 @@ fn inv_09_after_the_close_the_count_changes_by_revisions_alone() {
 }
 
 #[test]
+fn an_answer_that_is_too_late_is_kept_only_where_the_poll_says_so() {
+    let mut lesson = Lesson::begins();
+    let poll = lesson.polls(PollSpec { keep_late: false, ..spec(vec![single(2)]) });
+    lesson.must(TEACHER, ClassCommand::PollClose { poll, grace_ms: Some(0) });
+    lesson.now = lesson.now.plus(1);
+    let answer = lesson.does(ANN, responds(poll, 1));
+    assert!(matches!(answer.outcome, Outcome::Rejected { reject: Reject::Closed(_), kept: None }));
+    assert!(answer.facts.is_empty());
+}
+
+#[test]
+fn the_newest_draft_is_the_one_that_counts() {
+    let mut lesson = Lesson::begins();
+    let poll = lesson.polls(spec(vec![single(3)]));
+    for option in [0, 2] {
+        lesson.must(ANN, ClassCommand::PollSaveDraft { poll, answers: chooses(option) });
+    }
+    lesson.must(TEACHER, ClassCommand::PollClose { poll, grace_ms: Some(0) });
+    assert_eq!(lesson.state.class.polls[&poll].responses[&ANN.into()], Some(chooses(2)));
+}
+
+#[test]
 fn inv_10_people_are_counted_who_were_asked_or_came_while_it_was_open() {
     let mut lesson = Lesson::begins();
     lesson.loses_network(CEM);
@@ -334,6 +356,7 @@ fn answers_fit_their_questions() {
         }
     }
     let mut lesson = Lesson::begins();
+    assert_eq!(lesson.refused(TEACHER, ClassCommand::ActivityCreate { spec: spec(vec![]) }), "limit");
     for odd in [single(1), item(ItemKind::Matching, 3), item(ItemKind::Scale { from: 2, to: 2 }, 0)] {
         assert_eq!(lesson.refused(TEACHER, ClassCommand::ActivityCreate { spec: spec(vec![odd]) }), "invalid");
     }
