@@ -384,9 +384,9 @@ impl Decision<'_> {
         facts
     }
 
-    /// Closes everything that is open, the session last.
+    /// Closes everything that is open: first what people did, then their connections, the session last.
     fn end(&self, reason: EndReason) -> Vec<Fact> {
-        let mut facts = Vec::new();
+        let mut facts = class::wind_up(self.state, self.now);
         for (person, known) in &self.state.participants {
             for connection in known.connections.keys() {
                 self.close_connection(&mut facts, person, connection, DetachReason::SessionEnded, self.now);

@@ -60,7 +60,7 @@ pub(crate) use presenter::returns;
 pub(crate) use session::is_over;
 
 use crate::command::{Ctx, Reject};
-use crate::event::{Event, Fact, Kind};
+use crate::event::{Event, Fact, Kind, Role};
 use crate::ids::{CmdId, PersonId, Seq, SpaceName, UnixMs};
 use crate::state::{Participant, Presence, State};
 use std::collections::{BTreeMap, VecDeque};
@@ -109,7 +109,7 @@ pub struct Class {
     /// Reports of abuse.
     pub reports: BTreeMap<Seq, Report>,
     /// Which commands have left a trace in the log, the newest of each person.
-    done: BTreeMap<PersonId, VecDeque<Done>>,
+    done: BTreeMap<Option<PersonId>, VecDeque<Done>>,
 }
 
 /// What is known of one person who was admitted.
@@ -119,6 +119,8 @@ pub struct Member {
     pub grant: Grant,
     /// Capabilities of their own.
     pub overrides: Overrides,
+    /// Their role, as it was seen last.
+    role: Option<Role>,
     /// The place of the fact that changed their role or overrides last.
     pub rev: Seq,
     /// Which Space they look into without being placed there.
@@ -181,9 +183,7 @@ struct Desk<'a> {
 /// Decides what a class command does. Banned, admitted, permitted, possible, within limits: in this order.
 pub(crate) fn decide(state: &State, command: &ClassCommand, ctx: &Ctx) -> Did {
     outcome::check_cause(ctx)?;
-    if let (Some(actor), Some(cause)) = (&ctx.actor, &ctx.envelope.cause)
-        && state.class.done(actor, &cause.id).is_some()
-    {
+    if ctx.envelope.cause.as_ref().is_some_and(|cause| state.class.done(&ctx.actor, &cause.id).is_some()) {
         return nothing();
     }
     let desk = Desk { state, class: &state.class, now: state.clamp(ctx.now), ctx };
@@ -195,6 +195,7 @@ pub(crate) fn decide(state: &State, command: &ClassCommand, ctx: &Ctx) -> Did {
         if state.seat(actor).is_none() && !may_stand_outside {
             return Err(Reject::NotAdmitted("the person is not part of this session"));
         }
+        outcome::check_rate(state, ctx)?;
     }
     let families: [fn(&Desk<'_>, &ClassCommand) -> Option<Did>; 17] = [
         session::decide,
@@ -230,6 +231,13 @@ pub(crate) fn tick(state: &State, ctx: &Ctx) -> Vec<Fact> {
     }
     facts.extend(session::tick(&desk).into_iter().map(Fact::Class));
     facts
+}
+
+/// What must be said before a session ends: what counts in polls that are open, and that groups are no more.
+pub(crate) fn wind_up(state: &State, now: UnixMs) -> Vec<Fact> {
+    let groups = state.class.breakouts.as_ref().filter(|groups| groups.is_open());
+    let closed = groups.map(|_| ClassFact::BreakoutsClosed {});
+    polls::wind_up(&state.class, now).into_iter().chain(closed).map(Fact::Class).collect()
 }
 
 /// When something of a class is due, and what.
@@ -304,9 +312,11 @@ pub(crate) fn follow(state: &mut State, event: &Event) {
             presenter::gone(state, person, event);
             session::left_alone(state, event);
         }
-        Fact::ParticipantUpdated { .. } | Fact::Class(ClassFact::RoleChanged { .. }) => {
+        Fact::ParticipantUpdated { person, .. } => {
+            people::updated(state, person, event.seq);
             session::left_alone(state, event);
         }
+        Fact::Class(ClassFact::RoleChanged { .. }) => session::left_alone(state, event),
         _ => {}
     }
     match regranted(&event.fact) {
@@ -355,9 +365,9 @@ pub(crate) fn changes_grants(fact: &Fact) -> bool {
 }
 
 impl Class {
-    /// What became of a command that left a trace in the log, if it is still remembered.
-    pub fn done(&self, person: &PersonId, command: &CmdId) -> Option<&Done> {
-        self.done.get(person)?.iter().rev().find(|done| done.cause.id == *command)
+    /// What became of a command that left a trace in the log, if it is still remembered; `None` is the backend's own.
+    pub fn done(&self, actor: &Option<PersonId>, command: &CmdId) -> Option<&Done> {
+        self.done.get(actor)?.iter().rev().find(|done| done.cause.id == *command)
     }
 }
 

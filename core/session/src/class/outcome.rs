@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Outcomes remembered of one person, the newest.
 pub const OUTCOMES_KEPT: usize = 256;
+/// Most commands of one person that go into the log in [`RATE_MS`].
+const RATE: usize = 100;
+const RATE_MS: u64 = 10_000;
 /// Longest id of a command, in bytes.
 const CMD_ID_BYTES: usize = 64;
 
@@ -80,6 +83,8 @@ pub struct Done {
     pub first: Seq,
     /// Its last event.
     pub last: Seq,
+    /// When it happened.
+    pub at: UnixMs,
     /// What became of it, if it was a response.
     pub response: Option<ResponseOutcome>,
     /// It was a late answer, kept and not counted.
@@ -103,7 +108,7 @@ const OTHER_BODY: Reject = Reject::Invalid("this command id was used for another
 /// when the server stops, which harms nobody: none of them changed anything.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    of: BTreeMap<PersonId, VecDeque<(Cause, Outcome)>>,
+    of: BTreeMap<Option<PersonId>, VecDeque<(Cause, Outcome)>>,
 }
 
 /// Everything that follows from one command of a client.
@@ -136,7 +141,7 @@ pub fn answer(state: &State, memory: &mut Memory, command: &Command, ctx: &Ctx) 
                 let (first, last) = (state.seq.next(), Seq(state.seq.0 + facts.len() as u64));
                 let (response, late) = response_in(&facts);
                 let cause = ctx.envelope.cause.clone().unwrap_or(Cause { id: CmdId(String::new()), digest: 0 });
-                let outcome = Done { cause, first, last, response, late }.outcome();
+                let outcome = Done { cause, first, last, at: ctx.now, response, late }.outcome();
                 return Answer { outcome, repeated: false, facts, side: extra.side, signals: extra.signals };
             }
             let outcome = Outcome::Accepted { places: None, response: None };
@@ -157,7 +162,7 @@ fn decide_all(state: &State, command: &Command, ctx: &Ctx) -> Result<(Vec<Fact>,
 }
 
 fn recall(state: &State, memory: &Memory, ctx: &Ctx) -> Option<Outcome> {
-    let (cause, actor) = (ctx.envelope.cause.as_ref()?, ctx.actor.as_ref()?);
+    let (cause, actor) = (ctx.envelope.cause.as_ref()?, &ctx.actor);
     let agrees = |earlier: &Cause, outcome: Outcome| {
         if earlier.digest == 0 || earlier.digest == cause.digest {
             outcome
@@ -174,11 +179,11 @@ fn recall(state: &State, memory: &Memory, ctx: &Ctx) -> Option<Outcome> {
 
 impl Memory {
     fn remember(&mut self, ctx: &Ctx, outcome: &Outcome) {
-        let (Some(cause), Some(actor)) = (&ctx.envelope.cause, &ctx.actor) else { return };
+        let Some(cause) = &ctx.envelope.cause else { return };
         if cause.id.0.len() > CMD_ID_BYTES {
             return;
         }
-        let ring = self.of.entry(actor.clone()).or_default();
+        let ring = self.of.entry(ctx.actor.clone()).or_default();
         if ring.len() == OUTCOMES_KEPT {
             ring.pop_front();
         }
@@ -187,7 +192,7 @@ impl Memory {
 
     /// Forgets a person who is gone.
     pub fn forget(&mut self, person: &PersonId) {
-        self.of.remove(person);
+        self.of.remove(&Some(person.clone()));
     }
 }
 
@@ -196,6 +201,16 @@ impl Cause {
     pub(crate) fn beside(self, facts: &[Fact]) -> Self {
         let is_secret = |fact: &Fact| matches!(fact, Fact::Class(ClassFact::PollResponded { answers: None, .. }));
         if facts.iter().any(is_secret) { Self { digest: 0, ..self } } else { self }
+    }
+}
+
+/// Refuses a person whose commands fill the log faster than people act.
+pub(super) fn check_rate(state: &State, ctx: &Ctx) -> Result<(), Reject> {
+    let now = state.clamp(ctx.now);
+    let Some(of_person) = ctx.actor.as_ref().and_then(|_| state.class.done.get(&ctx.actor)) else { return Ok(()) };
+    match of_person.iter().rev().nth(RATE - 1).map(|done| done.at.plus(RATE_MS)) {
+        Some(free) if free > now => Err(Reject::Rate { retry_ms: free.0 - now.0 }),
+        _ => Ok(()),
     }
 }
 
@@ -227,9 +242,9 @@ fn response_outcome(late: bool) -> ResponseOutcome {
 
 /// Remembers from an event which command it came from.
 pub(super) fn remember(state: &mut State, event: &Event) {
-    let (Some(cause), Some(actor)) = (&event.cause, &event.actor) else { return };
+    let Some(cause) = &event.cause else { return };
     let (response, late) = response_in(std::slice::from_ref(&event.fact));
-    let ring = state.class.done.entry(actor.clone()).or_default();
+    let ring = state.class.done.entry(event.actor.clone()).or_default();
     if let Some(done) = ring.back_mut().filter(|done| done.cause == *cause) {
         done.last = event.seq;
         done.response = done.response.or(response);
@@ -239,5 +254,5 @@ pub(super) fn remember(state: &mut State, event: &Event) {
     if ring.len() == OUTCOMES_KEPT {
         ring.pop_front();
     }
-    ring.push_back(Done { cause: cause.clone(), first: event.seq, last: event.seq, response, late });
+    ring.push_back(Done { cause: cause.clone(), first: event.seq, last: event.seq, at: event.at, response, late });
 }

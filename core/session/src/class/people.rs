@@ -101,9 +101,7 @@ pub(super) fn apply(state: &mut State, event: &Event, fact: &ClassFact) -> bool 
             if let Some(known) = state.participants.get_mut(person) {
                 known.profile.role = *role;
             }
-            if let Some(member) = state.class.members.get_mut(person) {
-                member.rev = event.seq;
-            }
+            updated(state, person, event.seq);
         }
         ClassFact::GrantOverridden { person, overrides } => {
             if let Some(member) = state.class.members.get_mut(person) {
@@ -127,11 +125,25 @@ pub(super) fn apply(state: &mut State, event: &Event, fact: &ClassFact) -> bool 
 pub(super) fn admitted(state: &mut State, person: &PersonId, event: &Event) {
     state.class.waiting.remove(person);
     let bound = state.seat(person).is_some_and(|known| !known.profile.role.is_staff());
+    let role = state.participants.get(person).map(|known| known.profile.role);
     let muted = bound && state.class.policy.mute_on_join;
     let member =
         state.class.members.entry(person.clone()).or_insert_with(|| Member { rev: event.seq, ..Member::default() });
+    if member.role != role {
+        (member.role, member.rev) = (role, event.seq);
+    }
     if muted {
         member.intent.mic = MicIntent::Muted;
+    }
+}
+
+/// A profile was replaced from outside: whoever changes the role next must have seen this one.
+pub(super) fn updated(state: &mut State, person: &PersonId, at: Seq) {
+    let Some(role) = state.participants.get(person).map(|known| known.profile.role) else { return };
+    if let Some(member) = state.class.members.get_mut(person)
+        && member.role != Some(role)
+    {
+        (member.role, member.rev) = (Some(role), at);
     }
 }
 

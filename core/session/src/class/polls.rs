@@ -570,6 +570,16 @@ pub(super) fn admitted(state: &mut State, person: &PersonId) {
     }
 }
 
+/// Closes what is open now, without a grace: the session ends.
+pub(super) fn wind_up(class: &Class, now: UnixMs) -> Vec<ClassFact> {
+    let mut facts = Vec::new();
+    for (poll, known) in class.polls.iter().filter(|(_, known)| known.takes_answers()) {
+        facts.push(ClassFact::PollClosing { poll: *poll, closes_at: now, accept_until: now });
+        facts.push(closed(class, *poll, known));
+    }
+    facts
+}
+
 pub(super) fn tick(desk: &Desk<'_>) -> Vec<ClassFact> {
     let mut facts = Vec::new();
     for (poll, known) in &desk.class.polls {

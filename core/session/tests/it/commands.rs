@@ -96,11 +96,41 @@ fn outcomes_are_remembered_of_the_newest_commands_only() {
     let first = lesson.ctx(ANN);
     lesson.sends(ClassCommand::HandRaise { intent: HandIntent::Tech }, &first);
     for _ in 0..OUTCOMES_KEPT / 2 {
+        lesson.now = lesson.now.plus(1_000);
         lesson.must(ANN, ClassCommand::HandLower {});
         lesson.must(ANN, ClassCommand::HandRaise { intent: HandIntent::Tech });
     }
     let cause = first.envelope.cause.expect("an id").id;
-    assert!(lesson.state.class.done(&ANN.into(), &cause).is_none());
+    assert!(lesson.state.class.done(&Some(ANN.into()), &cause).is_none());
+}
+
+#[test]
+fn the_backends_commands_have_one_outcome_too() {
+    let mut lesson = Lesson::begins();
+    let ctx = Ctx { actor: None, ..lesson.ctx(ANN) };
+    let first = lesson.sends(ClassCommand::SessionLock {}, &ctx);
+    lesson.must(TEACHER, ClassCommand::SessionUnlock {});
+    lesson.restarts();
+    let again = lesson.sends(ClassCommand::SessionLock {}, &ctx);
+    assert_eq!(again.outcome, first.outcome);
+    assert!(again.repeated && !lesson.state.class.locked);
+    let hand = lesson.backend(ClassCommand::HandRaise { intent: HandIntent::Help });
+    assert!(matches!(hand, Err(Reject::Invalid(_))), "only people raise hands");
+}
+
+#[test]
+fn a_flood_of_commands_fills_no_log() {
+    let mut lesson = Lesson::begins();
+    for _ in 0..50 {
+        lesson.must(ANN, ClassCommand::HandRaise { intent: HandIntent::Help });
+        lesson.must(ANN, ClassCommand::HandLower {});
+    }
+    lesson.now = lesson.now.plus(1_000);
+    let flood = lesson.does(ANN, ClassCommand::HandRaise { intent: HandIntent::Help }).outcome;
+    assert!(matches!(flood, Outcome::Rejected { reject: Reject::Rate { retry_ms: 9_000 }, .. }), "{flood:?}");
+    lesson.must(BOB, ClassCommand::HandRaise { intent: HandIntent::Help });
+    lesson.now = lesson.now.plus(9_000);
+    lesson.must(ANN, ClassCommand::HandRaise { intent: HandIntent::Help });
 }
 
 #[test]

@@ -45,6 +45,23 @@ fn a_role_brings_what_it_permits_and_nobody_rises_above_who_appoints() {
 }
 
 #[test]
+fn a_role_that_was_changed_from_outside_was_not_seen() {
+    let mut lesson = Lesson::begins();
+    let rev = lesson.state.class.members[&ANN.into()].rev;
+    let mut profile = lesson.state.participants[&ANN.into()].profile.clone();
+    profile.name = "Ann".into();
+    lesson.server(Command::Update { person: ANN.into(), profile: profile.clone() }).expect("renamed");
+    assert_eq!(lesson.state.class.members[&ANN.into()].rev, rev, "a name is no role");
+    profile.role = Role::TeachingAssistant;
+    lesson.server(Command::Update { person: ANN.into(), profile }).expect("promoted");
+    assert!(lesson.may(ANN, Cap::LobbyAdmit));
+    let mut ctx = lesson.ctx(TEACHER);
+    ctx.envelope.expect = Some(rev);
+    let answer = lesson.sends(role(ANN, Role::Observer), &ctx);
+    assert!(matches!(answer.outcome, Outcome::Rejected { reject: Reject::Stale { .. }, .. }));
+}
+
+#[test]
 fn the_last_who_leads_stays_unless_the_server_says_otherwise() {
     let mut lesson = Lesson::begins();
     assert_eq!(lesson.refused(TEACHER, role(TEACHER, Role::Learner)), "conflict");

@@ -109,6 +109,22 @@ fn inv_09_after_the_close_the_count_changes_by_revisions_alone() {
 }
 
 #[test]
+fn inv_08_the_end_of_the_session_is_the_end_of_its_polls() {
+    let mut lesson = Lesson::begins();
+    let poll = lesson.polls(spec(vec![single(2)]));
+    lesson.must(ANN, responds(poll, 1));
+    lesson.must(BOB, ClassCommand::PollSaveDraft { poll, answers: chooses(0) });
+    lesson.breaks_out(&[("b1", &[ANN])], LatePolicy::HoldMain);
+    lesson.server(Command::End { reason: EndReason::Ended }).expect("ends");
+    let closed = lesson.log.iter().position(|event| matches!(event.fact, Fact::Class(ClassFact::PollClosed { .. })));
+    let left = lesson.log.iter().position(|event| matches!(event.fact, Fact::ParticipantLeft { .. }));
+    assert!(closed.is_some_and(|closed| left.is_some_and(|left| closed < left)));
+    assert_eq!(lesson.state.class.polls[&poll].tally.clone().expect("a count").items, vec![vec![1, 1]]);
+    assert!(lesson.state.participants.values().all(|known| known.space.is_main()));
+    lesson.restarts();
+}
+
+#[test]
 fn an_answer_that_is_too_late_is_kept_only_where_the_poll_says_so() {
     let mut lesson = Lesson::begins();
     let poll = lesson.polls(PollSpec { keep_late: false, ..spec(vec![single(2)]) });
