@@ -10,8 +10,9 @@ pattern=${1:-}
 [ "$pattern" = --check ] && check_only=1 pattern=${2:-} || check_only=
 
 mkdir -p "$copy/core"
-rm -rf "$copy/core/session"
+rm -rf "$copy/core/session" "$copy/as-it-is"
 cp -r core/session "$copy/core/"
+cp -r core/session "$copy/as-it-is"
 cp Cargo.lock "$copy/"
 # The same workspace with one member, so that nothing else is built.
 sed -e 's/^members = .*/members = ["core\/session"]/' -e '/^lyceum-\(sfu\|node\) = /d' Cargo.toml >"$copy/Cargo.toml"
@@ -35,9 +36,8 @@ killed=0 survived=() broken=()
 try() {
   [ -n "$name" ] || return 0
   [[ "$name" == *"$pattern"* ]] || return 0
-  local source="core/session/src/$file" log="$copy/last.log" said
-  cp "$source" "$copy/$source"
-  if ! said=$(mutate "$copy/$source" "$old" "$new"); then
+  local source="$copy/core/session/src/$file" log="$copy/last.log" said
+  if ! said=$(mutate "$source" "$old" "$new"); then
     broken+=("$name ($file): $said")
   elif [ -z "$check_only" ]; then
     if ! run_tests --no-run >"$log" 2>&1; then
@@ -49,7 +49,7 @@ try() {
       echo "killed    $name  ($(grep -c '^test .*FAILED\|^    [a-z_]*::' "$log") lines of failures, e.g. $(grep -m 1 -o '^    [a-z_]*::[a-z_0-9]*' "$log" | tr -d ' '))"
     fi
   fi
-  cp "$source" "$copy/$source"
+  cp "$copy/as-it-is/src/$file" "$source"
 }
 
 if [ -z "$check_only" ]; then

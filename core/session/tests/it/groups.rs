@@ -96,7 +96,7 @@ fn inv_05_people_admitted_together_are_spread_and_a_roster_knows_who_is_to_come(
         capacity: 0,
         persons: persons(names),
     };
-    let groups = vec![group("b1", &[ANN, "dee"]), group("b2", &[BOB])];
+    let groups = vec![group("b1", &[ANN]), group("b2", &[BOB, "dee"])];
     lesson.must(TEACHER, ClassCommand::BreakoutsPlan { mode: BreakoutMode::Roster, groups, seed: 0 });
     let late_policy = LatePolicy::LeastFull;
     lesson.must(TEACHER, ClassCommand::BreakoutsOpen { closes_at: None, late_policy, allow_return: true });
@@ -104,12 +104,13 @@ fn inv_05_people_admitted_together_are_spread_and_a_roster_knows_who_is_to_come(
         TEACHER,
         ClassCommand::PolicySet { patch: PolicyPatch { lobby: Some(LobbyMode::Ask), ..Default::default() } },
     );
-    for name in ["dee", "eve", "fay"] {
+    for name in ["dee", "eve", "fay", "gus"] {
         let profile = crate::class::profile(name);
         lesson.backend(ClassCommand::Join { person: name.into(), profile }).expect("waits");
     }
     lesson.must(TEACHER, ClassCommand::LobbyAdmit { persons: vec![], all: true });
-    assert_eq!(["dee", "eve", "fay"].map(|name| lesson.space(name).to_owned()), ["b1", "b2", "b1"]);
+    let placed = ["dee", "eve", "fay", "gus"].map(|name| lesson.space(name).to_owned());
+    assert_eq!(placed, ["b2", "b1", "b1", "b2"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, reason = "a test that meets the unexpected stops there")]
 
+mod anything;
 mod class;
 mod commands;
 mod groups;
