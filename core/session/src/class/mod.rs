@@ -294,12 +294,14 @@ pub(crate) fn follow(state: &mut State, event: &Event) {
             state.class.policy_rev = event.seq;
         }
         Fact::SessionEnded { .. } => state.class.ending_at = None,
-        Fact::ParticipantAdmitted { person, .. } => {
+        Fact::ParticipantAdmitted { person, space, .. } => {
+            stage::set_up(state, space, event.seq);
             people::admitted(state, person, event);
             polls::admitted(state, person);
             session::left_alone(state, event);
         }
-        Fact::ParticipantMoved { persons, .. } => {
+        Fact::ParticipantMoved { persons, space } => {
+            stage::set_up(state, space, event.seq);
             persons.iter().for_each(|person| presenter::moved(state, person, event.seq));
             breakouts::touched(state, event.seq);
         }

@@ -159,6 +159,11 @@ impl ClassFact {
 }
 
 impl State {
+    /// What a person has not submitted yet; theirs alone to see.
+    pub fn draft(&self, poll: Seq, person: &PersonId) -> Option<&SavedDraft> {
+        self.class.side.drafts.get(&(poll, person.clone()))
+    }
+
     /// Takes over what was written beside the log: after it was decided, and for each record after the log was read.
     pub fn keep(&mut self, write: &SideWrite) {
         let side = &mut self.class.side;

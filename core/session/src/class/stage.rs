@@ -5,7 +5,7 @@ use super::presenter::Lease;
 use super::{Cap, ClassCommand, ClassFact, Desk, Did, did, nothing};
 use crate::command::Reject;
 use crate::event::Event;
-use crate::ids::{PersonId, Seq};
+use crate::ids::{PersonId, Seq, SpaceName};
 use crate::state::State;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -76,14 +76,19 @@ pub(super) fn decide(desk: &Desk<'_>, command: &ClassCommand) -> Option<Did> {
 
 impl Desk<'_> {
     /// What the presenter of a Space may do, they may do in that Space.
-    pub(super) fn need_there(&self, cap: Cap, space: &crate::ids::SpaceName, why: &'static str) -> Result<(), Reject> {
+    pub(super) fn need_there(&self, cap: Cap, space: &SpaceName, why: &'static str) -> Result<(), Reject> {
         self.need(cap, why)?;
         let Some(actor) = &self.ctx.actor else { return Ok(()) };
         let known = self.seat(actor)?;
         let by_role = known.profile.role.preset().has(cap);
         let own = self.member(actor)?.overrides.get(&cap) == Some(&true);
-        if by_role || own || known.space == *space { Ok(()) } else { Err(Reject::Forbidden(why)) }
+        if by_role || own || known.space == *space { Ok(()) } else { Err(self.denied(why)) }
     }
+}
+
+/// A Space that a backend, or a token, places people in is there from then on.
+pub(super) fn set_up(state: &mut State, space: &SpaceName, at: Seq) {
+    state.class.spaces.entry(space.clone()).or_insert_with(|| Space { rev: at, ..Space::default() });
 }
 
 pub(super) fn apply(state: &mut State, event: &Event, fact: &ClassFact) -> bool {

@@ -425,14 +425,18 @@ impl State {
             Fact::SessionEnded { .. } => {
                 keys.only(Collection::Session);
             }
-            Fact::ParticipantAdmitted { person, .. }
-            | Fact::ParticipantUpdated { person, .. }
+            Fact::ParticipantAdmitted { person, space, .. } => {
+                self.person_changes(&mut keys, person);
+                keys.spaces([space]);
+            }
+            Fact::ParticipantUpdated { person, .. }
             | Fact::ParticipantOffline { person, .. }
             | Fact::ParticipantLeft { person, .. }
             | Fact::ConnectionAttached { person, .. }
             | Fact::ConnectionResumed { person, .. }
             | Fact::ConnectionDetached { person, .. } => self.person_changes(&mut keys, person),
-            Fact::ParticipantMoved { persons, .. } => {
+            Fact::ParticipantMoved { persons, space } => {
+                keys.spaces([space]);
                 keys.people(Collection::Participants, persons);
                 keys.people(Collection::Hands, persons);
                 keys.spaces(class.spaces.keys());

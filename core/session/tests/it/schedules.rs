@@ -27,7 +27,7 @@ proptest! {
     }
 
     #[test]
-    fn a_crash_at_any_event_closes_what_was_open_and_the_class_goes_on(
+    fn inv_32_a_crash_at_any_event_closes_what_was_open_and_the_class_goes_on(
         policy in policies(), before in vec(steps(), 1..60), after in vec(steps(), 1..30),
         lost in 0usize..4, stopped_ms in 0u64..10_000, heartbeat_ms in 0u64..10_000,
     ) {

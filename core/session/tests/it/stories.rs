@@ -41,7 +41,7 @@ fn a_learner_who_is_away_too_long_is_offline_but_keeps_the_seat() {
 }
 
 #[test]
-fn opening_the_class_in_a_second_tab_takes_over_from_the_first() {
+fn inv_25_opening_the_class_in_a_second_tab_takes_over_from_the_first() {
     let mut class = Class::starts();
     class.arrives("ann", "PA_1");
     class.publishes("ann", "PA_1", "TR_1", Source::Camera);
@@ -56,7 +56,7 @@ fn opening_the_class_in_a_second_tab_takes_over_from_the_first() {
 }
 
 #[test]
-fn the_late_close_of_an_old_socket_does_not_evict_the_new_one() {
+fn inv_24_the_late_close_of_an_old_socket_does_not_evict_the_new_one() {
     let mut class = Class::starts();
     class.arrives("ann", "PA_1");
     class.arrives("ann", "PA_2");

@@ -36,6 +36,17 @@ fn a_message_is_read_where_it_belongs() {
 }
 
 #[test]
+fn a_space_that_a_backend_made_is_one_to_talk_in() {
+    let mut lesson = Lesson::begins();
+    lesson.server(Command::Move { persons: persons(&[ANN, BOB]), space: "lab".into() }).expect("moved");
+    lesson.must(ANN, said("in the lab"));
+    assert_eq!(reads(&lesson, "in the lab"), [TEACHER, TA, ANN, BOB]);
+    let space = Some("lab".into());
+    lesson.must(TEACHER, ClassCommand::PresenterAssign { person: BOB.into(), space: space.clone() });
+    assert!(lesson.state.class.spaces[&space.expect("named")].presenter.is_some());
+}
+
+#[test]
 fn inv_28_after_a_restart_and_a_return_each_message_is_there_once() {
     let mut lesson = Lesson::begins();
     for number in 0..5 {
