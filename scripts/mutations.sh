@@ -7,7 +7,11 @@ need_rust
 rules=core/session/tests/mutations/rules.txt
 copy=target/mutations
 pattern=${1:-}
-[ "$pattern" = --check ] && check_only=1 pattern=${2:-} || check_only=
+check_only=
+if [ "$pattern" = --check ]; then
+  check_only=1 pattern=${2:-} copy=$(mktemp -d)
+  trap 'rm -rf "$copy"' EXIT
+fi
 
 mkdir -p "$copy/core"
 rm -rf "$copy/core/session" "$copy/as-it-is"

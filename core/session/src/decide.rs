@@ -39,7 +39,7 @@ pub(crate) fn decide_with_extra(state: &State, cmd: &Command, ctx: &Ctx) -> Resu
 
 /// Unpublishes what its publisher may not publish any more once these facts are folded.
 fn revoke(state: &State, ctx: &Ctx, facts: &mut Vec<Fact>) {
-    if state.tracks.is_empty() || !facts.iter().any(class::changes_grants) {
+    if state.tracks.is_empty() || !facts.iter().any(class::may_revoke) {
         return;
     }
     let mut after = state.clone();

@@ -361,9 +361,10 @@ fn regranted(fact: &Fact) -> Regranted<'_> {
     }
 }
 
-/// Whether somebody may be permitted something else after this fact.
-pub(crate) fn changes_grants(fact: &Fact) -> bool {
-    !matches!(regranted(fact), Regranted::Nobody)
+/// Whether somebody who is here may be permitted less after this fact. Who comes has nothing to lose, who leaves nothing left.
+pub(crate) fn may_revoke(fact: &Fact) -> bool {
+    let comes_or_goes = matches!(fact, Fact::ParticipantAdmitted { .. } | Fact::ParticipantLeft { .. });
+    !comes_or_goes && !matches!(regranted(fact), Regranted::Nobody)
 }
 
 impl Class {

@@ -323,9 +323,11 @@ impl Item {
                 ItemKind::Single | ItemKind::Multi | ItemKind::TrueFalse | ItemKind::YesNo { .. },
                 Answer::Options { options },
             ) => options.iter().map(|option| usize::from(*option)).collect(),
-            (ItemKind::Scale { from, .. }, Answer::Number { number }) => {
-                usize::try_from(number - i64::from(*from)).into_iter().collect()
-            }
+            (ItemKind::Scale { from, .. }, Answer::Number { number }) => number
+                .checked_sub(i64::from(*from))
+                .and_then(|column| usize::try_from(column).ok())
+                .into_iter()
+                .collect(),
             _ => vec![0],
         }
     }
