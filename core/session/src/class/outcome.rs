@@ -35,8 +35,8 @@ pub struct Envelope {
 pub struct Cause {
     /// The client's id for it.
     pub id: CmdId,
-    /// A digest of the command's type and payload, made by the server: the same id with another body is refused. 0 is
-    /// none: so it is written with an anonymous answer, which a digest would give away.
+    /// A digest of the command's type and payload, made by the server, below 2^53 so that every reader of JSON keeps it: the
+    /// same id with another body is refused. 0 is none: so it is written with an anonymous answer, which a digest would give away.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub digest: u64,
 }
