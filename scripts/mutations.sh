@@ -4,7 +4,6 @@
 source "$(dirname "$0")/lib.sh"
 need_rust
 
-rules=core/session/tests/mutations/rules.txt
 copy=target/mutations
 pattern=${1:-}
 check_only=
@@ -70,7 +69,7 @@ while IFS= read -r line || [ -n "$line" ]; do
     '- '*) old+="${line#- } " ;;
     '+'*) new+="${line#+} " ;;
   esac
-done <"$rules"
+done <"$copy/as-it-is/tests/mutations/rules.txt"
 try
 
 for line in "${broken[@]}"; do echo "BROKEN    $line"; done

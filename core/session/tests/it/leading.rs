@@ -219,6 +219,8 @@ fn inv_13_a_space_has_one_presenter_or_none_and_they_are_there() {
     lesson.breaks_out(&[("b1", &[BOB])], LatePolicy::HoldMain);
     assert_eq!(lesson.presenter(), None, "who is placed elsewhere presents elsewhere");
     assert_eq!(lesson.refused(TEACHER, assign(BOB)), "conflict");
+    let there = ClassCommand::PresenterTake { space: Some("b1".into()) };
+    assert_eq!(lesson.refused(TA, there), "conflict");
     lesson.must(TA, ClassCommand::PresenterTake { space: None });
     lesson.must(TA, ClassCommand::PresenterRelease { space: None });
     assert_eq!(lesson.presenter(), None);
