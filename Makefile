@@ -10,7 +10,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name '*.tsbuildinfo')
 
-.PHONY: help run test check sim bench fmt clean web server
+.PHONY: help run test check sim mutate bench fmt clean web server
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ check: ## Formatting, lints as errors, types, licences and sources of dependenci
 sim: ## Only the simulated classes, in virtual time; SIM_SEEDS=100000..101000 searches
 	@scripts/setup.sh run
 	cargo test -p lyceum-sim
+
+mutate: ## Break the rules of a class one at a time, in a copy: the tests must notice; ARGS=part-of-a-name
+	@scripts/setup.sh run
+	@scripts/mutations.sh $(ARGS)
 
 bench: ## Synthetic learners on an optimised server; ARGS="--help" says what can be asked
 	@scripts/setup.sh run

@@ -12,6 +12,9 @@ say "Types and lints: web"
 say "Lints: Rust"
 cargo clippy --workspace --all-targets --locked -- --deny warnings
 
+say "Mutations: each rule that is broken on purpose is still where it was"
+scripts/mutations.sh --check >/dev/null
+
 say "Fuzz corpora, replayed"
 cargo test --package lyceum-fuzz --locked
 

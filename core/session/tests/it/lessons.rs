@@ -46,9 +46,10 @@ proptest! {
 }
 
 fn search() -> ProptestConfig {
-    let mut config = ProptestConfig { cases: 160, ..ProptestConfig::default() };
-    if let Ok(cases) = std::env::var("PROPTEST_CASES") {
-        config.cases = cases.parse().expect("a number");
+    let mut config = ProptestConfig::default();
+    // Proptest's own number of cases, unless somebody asks for another: these schedules are long.
+    if config.cases == 256 {
+        config.cases = 160;
     }
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(20_240_602);

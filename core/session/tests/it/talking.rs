@@ -41,9 +41,9 @@ fn a_space_that_a_backend_made_is_one_to_talk_in() {
     lesson.server(Command::Move { persons: persons(&[ANN, BOB]), space: "lab".into() }).expect("moved");
     lesson.must(ANN, said("in the lab"));
     assert_eq!(reads(&lesson, "in the lab"), [TEACHER, TA, ANN, BOB]);
-    let space = Some("lab".into());
-    lesson.must(TEACHER, ClassCommand::PresenterAssign { person: BOB.into(), space: space.clone() });
-    assert!(lesson.state.class.spaces[&space.expect("named")].presenter.is_some());
+    let lab = SpaceName::from("lab");
+    lesson.must(TEACHER, ClassCommand::PresenterAssign { person: BOB.into(), space: Some(lab.clone()) });
+    assert!(lesson.state.class.spaces[&lab].presenter.is_some());
 }
 
 #[test]
