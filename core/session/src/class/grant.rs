@@ -288,7 +288,8 @@ impl State {
         self.class.members.get(person).map(|member| member.grant).unwrap_or_default()
     }
 
-    /// Whether a person may publish a track that shows `source`: by their token's permission and by their grant.
+    /// Whether a person may publish a track that shows `source`: by their token's permission and by their grant. Whom nobody
+    /// is told of is a program of the backend, and its token alone decides.
     pub fn may_publish(&self, person: &PersonId, source: Source) -> bool {
         let Some(known) = self.participants.get(person) else { return false };
         let caps = self.grant(person).caps;
@@ -298,7 +299,8 @@ impl State {
             Source::ScreenShare | Source::ScreenShareAudio => caps.has(Cap::MediaScreen),
             Source::Unknown => caps.has(Cap::MediaAudio) || caps.has(Cap::MediaVideo),
         };
-        granted && known.profile.permission.may_publish(source)
+        let permission = &known.profile.permission;
+        (granted || permission.hidden) && permission.may_publish(source)
     }
 
     /// Works out a person's grant anew, or everybody's; an epoch grows only if what its person may do has changed.

@@ -417,4 +417,7 @@ fn inv_23_the_roster_of_every_page_is_the_logs() {
     profile.role = Role::Observer;
     lesson.server(class::attach("ghost", profile, "PA_ghost")).expect("comes in");
     assert!(lesson.page(TEACHER)["participants"]["ghost"].is_null(), "nobody is told of a hidden person");
+    lesson.publishes("ghost", "TR_ghost", Source::Microphone).expect("its token alone decides");
+    lesson.arrives_as("oli", Role::Observer);
+    assert!(matches!(lesson.publishes("oli", "TR_oli", Source::Camera), Err(Reject::Forbidden(_))));
 }
