@@ -590,12 +590,20 @@ impl State {
     }
 
     /// An event as a viewer may read it, after it was applied: whole, without what is not for them, or not at all. Its place
-    /// in the log is no secret.
+    /// in the log is no secret; which command caused it is its sender's.
     pub fn event_for(&self, event: &Event, viewer: &Viewer) -> Option<Event> {
-        use ClassFact as F;
         if viewer.person.is_none() {
             return Some(event.clone());
         }
+        let mut seen = self.seen(event, viewer)?;
+        if seen.actor != viewer.person {
+            seen.cause = None;
+        }
+        Some(seen)
+    }
+
+    fn seen(&self, event: &Event, viewer: &Viewer) -> Option<Event> {
+        use ClassFact as F;
         let Fact::Class(fact) = &event.fact else { return self.presence_event_for(event, viewer) };
         if !viewer.admitted {
             let concerns = match fact {

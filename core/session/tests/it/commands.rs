@@ -239,6 +239,18 @@ fn commands_and_facts_are_types_with_payloads() {
 }
 
 #[test]
+fn which_command_caused_an_event_is_its_senders() {
+    let mut lesson = Lesson::begins();
+    let events = lesson.must(ANN, said("hello"));
+    let cause = |person: &str| {
+        let viewer = lesson.state.viewer(&person.into());
+        lesson.state.event_for(&events[0], &viewer).expect("readable").cause
+    };
+    assert!(cause(ANN).is_some() && cause(BOB).is_none() && cause(TEACHER).is_none());
+    assert!(lesson.state.event_for(&events[0], &Viewer::backend()).expect("readable").cause.is_some());
+}
+
+#[test]
 fn codes_are_a_closed_set() {
     let all = [
         Reject::Forbidden(""),
