@@ -250,6 +250,7 @@ fn answer_keys_stay_with_staff_until_they_are_revealed() {
     let points =
         |lesson: &Lesson, viewer, person| lesson.page(viewer)["responses"][format!("{id}:{person}")]["points"].clone();
     assert_eq!(points(&lesson, TEACHER, ANN), serde_json::json!([3]));
+    assert_eq!(points(&lesson, TEACHER, BOB), serde_json::json!([0]));
     assert!(points(&lesson, ANN, ANN).is_null());
     lesson.must(TEACHER, ClassCommand::PollPublish { poll, detail: PublishDetail::Aggregate, reveal: true });
     assert!(shows_key(&lesson, ANN));
