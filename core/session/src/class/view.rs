@@ -117,6 +117,8 @@ pub enum Entity {
 pub struct SessionView {
     pub session: Option<SessionId>,
     pub room: Option<RoomName>,
+    /// Application text of the Room.
+    pub metadata: String,
     pub rev: Seq,
     pub started_at: UnixMs,
     pub ended: bool,
@@ -422,7 +424,7 @@ impl State {
                 keys.only(Collection::Session);
                 keys.spaces([&SpaceName::default()]);
             }
-            Fact::SessionEnded { .. } => {
+            Fact::SessionEnded { .. } | Fact::RoomUpdated { .. } => {
                 keys.only(Collection::Session);
             }
             Fact::ParticipantAdmitted { person, space, .. } => {
@@ -763,6 +765,7 @@ impl State {
             Fact::SessionStarted { .. }
             | Fact::SessionRecovered { .. }
             | Fact::SessionEnded { .. }
+            | Fact::RoomUpdated { .. }
             | Fact::Class(_) => {
                 return Some(event.clone());
             }
@@ -796,6 +799,7 @@ impl State {
         SessionView {
             session: self.session.clone(),
             room: self.room.clone(),
+            metadata: self.metadata.clone(),
             rev: self.class.policy_rev,
             started_at: self.started_at,
             ended: self.ended,

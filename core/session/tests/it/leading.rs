@@ -405,6 +405,13 @@ fn a_hidden_roster_shows_staff_and_oneself() {
 }
 
 #[test]
+fn what_the_room_says_of_itself_is_on_every_page() {
+    let mut lesson = Lesson::begins();
+    lesson.server(Command::DescribeRoom { metadata: "physics, year 9".into() }).expect("described");
+    assert_eq!(lesson.page(ANN)["session"][""]["metadata"], "physics, year 9");
+}
+
+#[test]
 fn inv_23_the_roster_of_every_page_is_the_logs() {
     let mut lesson = Lesson::begins();
     lesson.loses_network(ANN);
