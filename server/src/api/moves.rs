@@ -55,9 +55,13 @@ fn refused(refusal: Refusal) -> ApiError {
             ApiError::not_found(message)
         }
         Refusal::Rejected(Reject::Invalid(_)) => ApiError::invalid("move_invalid", message),
-        Refusal::Rejected(Reject::Forbidden(_)) => ApiError::forbidden(message),
-        Refusal::Rejected(Reject::Conflict(_)) => ApiError::new(StatusCode::CONFLICT, "conflict", message),
-        Refusal::Rejected(Reject::Limit(_))
+        Refusal::Rejected(Reject::Forbidden(_) | Reject::StaleGrant { .. } | Reject::NotAdmitted(_)) => {
+            ApiError::forbidden(message)
+        }
+        Refusal::Rejected(Reject::Conflict(_) | Reject::Stale { .. } | Reject::Closed(_)) => {
+            ApiError::new(StatusCode::CONFLICT, "conflict", message)
+        }
+        Refusal::Rejected(Reject::Limit(_) | Reject::Rate { .. } | Reject::Unavailable(_))
         | Refusal::TooManyClasses
         | Refusal::ShuttingDown
         | Refusal::Unreachable => ApiError::unavailable(message),

@@ -128,14 +128,16 @@ impl From<Refusal> for TwirpError {
                 Self::not_found(msg)
             }
             Refusal::Rejected(Reject::Invalid(_)) => Self::invalid(msg),
-            Refusal::Rejected(Reject::Forbidden(_)) => Self::denied(msg),
-            Refusal::Rejected(Reject::Conflict(_)) => {
+            Refusal::Rejected(Reject::Forbidden(_) | Reject::StaleGrant { .. } | Reject::NotAdmitted(_)) => {
+                Self::denied(msg)
+            }
+            Refusal::Rejected(Reject::Conflict(_) | Reject::Stale { .. } | Reject::Closed(_)) => {
                 Self::new(StatusCode::PRECONDITION_FAILED, "failed_precondition", msg)
             }
-            Refusal::Rejected(Reject::Limit(_)) | Refusal::TooManyClasses => {
+            Refusal::Rejected(Reject::Limit(_) | Reject::Rate { .. }) | Refusal::TooManyClasses => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "resource_exhausted", msg)
             }
-            Refusal::ShuttingDown | Refusal::Unreachable => {
+            Refusal::Rejected(Reject::Unavailable(_)) | Refusal::ShuttingDown | Refusal::Unreachable => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", msg)
             }
         }

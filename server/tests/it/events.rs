@@ -273,7 +273,8 @@ impl Running {
 
     async fn goes_on(&self, session: &str, seq: u64, fact: Fact) -> Event {
         let started_at: u64 = 1000 + session.trim_start_matches("RM_").parse::<u64>().unwrap();
-        let event = Event { seq: Seq(seq), at: UnixMs(started_at + seq - 1), mono_ms: seq - 1, actor: None, cause: None, fact };
+        let event =
+            Event { seq: Seq(seq), at: UnixMs(started_at + seq - 1), mono_ms: seq - 1, actor: None, cause: None, fact };
         self.server.app.store.append(tenant(), session.into(), vec![event.clone()]).await.unwrap();
         event
     }
