@@ -450,6 +450,7 @@ impl State {
             | Fact::ConnectionExpired { .. }
             | Fact::TrackPublished { .. }
             | Fact::TrackUnpublished { .. }
+            | Fact::TrackUpdated { .. }
             | Fact::TrackMuted { .. }
             | Fact::TrackUnmuted { .. } => {}
         }
@@ -752,6 +753,7 @@ impl State {
             | Fact::ConnectionResumed { person, .. }
             | Fact::ConnectionExpired { person, .. }
             | Fact::TrackUnpublished { person, .. }
+            | Fact::TrackUpdated { person, .. }
             | Fact::TrackMuted { person, .. }
             | Fact::TrackUnmuted { person, .. } => person,
             Fact::TrackPublished { publication } => &publication.person,
