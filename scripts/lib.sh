@@ -59,6 +59,7 @@ package_is_there() {
   case "$1" in
     build-essential) command -v cc >/dev/null && command -v make >/dev/null ;;
     chromium) [ -n "$(chromium_path)" ] ;;
+    firefox-esr) [ -n "$(firefox_path)" ] ;;
     fonts-dejavu-core) command -v fc-list >/dev/null && [ -n "$(fc-list 2>/dev/null | head -n 1)" ] ;;
     python3-venv) [ -n "$(python_path)" ] ;;
     *) dpkg -s "$1" >/dev/null 2>&1 ;;
@@ -66,6 +67,8 @@ package_is_there() {
 }
 
 chromium_path() { command -v chromium || command -v chromium-browser || command -v google-chrome || true; }
+
+firefox_path() { command -v firefox-esr || command -v firefox || true; }
 
 # A Python that can make a virtual environment with pip; Debian's own first.
 python_path() {

@@ -14,14 +14,17 @@ const apiSecret = "secret";
 export class Server {
   #process;
   #dataFolder = mkdtempSync(join(tmpdir(), "lyceum-"));
-  #logPath = join(outputFolder, "server.log");
+  #logPath;
 
-  static async start() {
+  /** `name` names its log among those of other suites. */
+  static async start(name = "server") {
     const server = new Server();
+    server.#logPath = join(outputFolder, `${name}.log`);
     writeFileSync(server.#logPath, "");
     server.httpPort = await freePort();
     server.tcpPort = await freePort();
     server.url = `http://localhost:${server.httpPort}`;
+    server.signalUrl = `ws://localhost:${server.httpPort}`;
     await server.start();
     return server;
   }
@@ -90,7 +93,10 @@ export class Server {
   async #api(path, grants, body) {
     const answer = await fetch(this.url + path, {
       method: body ? "POST" : "GET",
-      headers: { authorization: `Bearer ${token(grants)}`, "content-type": "application/json" },
+      headers: {
+        authorization: `Bearer ${accessToken({ video: grants })}`,
+        "content-type": "application/json",
+      },
       body: body && JSON.stringify(body),
     });
     if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
@@ -106,12 +112,11 @@ export class Server {
   }
 }
 
-/** A token in LiveKit's form. */
-export function token(video, identity = "tests") {
+/** An access token in LiveKit's form; `claims` such as `name`, `attributes` and `video`, the grants. */
+export function accessToken({ identity = "tests", ttl = 3600, ...claims }) {
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const expires = Math.floor(Date.now() / 1000) + 3600;
-  const claims = { iss: apiKey, sub: identity, exp: expires, video };
-  const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(claims)}`;
+  const payload = { iss: apiKey, sub: identity, exp: Math.floor(Date.now() / 1000) + ttl, ...claims };
+  const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(payload)}`;
   return `${signed}.${createHmac("sha256", apiSecret).update(signed).digest("base64url")}`;
 }
 

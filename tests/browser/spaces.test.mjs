@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, it } from "node:test";
 import { openBrowser } from "./people.mjs";
-import { Server, token } from "./server.mjs";
+import { Server, accessToken } from "./server.mjs";
 import { root, until } from "./until.mjs";
 
 const room = "spaces";
@@ -81,7 +81,7 @@ class Pupil {
     await pupil.page.evaluate(countConnections);
     await pupil.page.addScriptTag({ content: sdk });
     const grants = { roomJoin: true, room };
-    await pupil.page.evaluate(holdRoom, { url: server.url, token: token(grants, identity), hz });
+    await pupil.page.evaluate(holdRoom, { url: server.url, token: accessToken({ identity, video: grants }), hz });
     return pupil;
   }
 

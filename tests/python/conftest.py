@@ -28,12 +28,18 @@ async def joins(server, room_name):
     """`await joins("amina")` lets somebody join the test's class; all of them leave at its end."""
     people: list[Person] = []
 
-    async def join(identity: str, *, name: str = "", attributes=None, auto_subscribe: bool = True, **grants) -> Person:
+    async def join(
+        identity: str, *, name: str = "", attributes=None, kind: str = "standard", auto_subscribe: bool = True,
+        passphrase: bytes | None = None, **grants,
+    ) -> Person:
         person = Person(rtc.Room())
         token = lyceum.token(
-            identity, name=name, attributes=attributes, room_join=True, room=room_name, **grants
+            identity, name=name, attributes=attributes, kind=kind, room_join=True, room=room_name, **grants
         )
-        await person.room.connect(server.ws_url, token, rtc.RoomOptions(auto_subscribe=auto_subscribe))
+        options = rtc.RoomOptions(auto_subscribe=auto_subscribe)
+        if passphrase is not None:
+            options.encryption = rtc.E2EEOptions(rtc.KeyProviderOptions(shared_key=passphrase))
+        await person.room.connect(server.ws_url, token, options)
         people.append(person)
         return person
 

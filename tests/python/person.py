@@ -21,6 +21,7 @@ class Person:
         self.heard_of: list[tuple] = []
         self.speakers: set[str] = set()
         self._playing: list[asyncio.Task] = []
+        self._kept: list[asyncio.Task] = []
         room.on("data_received", self.received.append)
         room.on("track_muted", lambda person, _: self.heard_of.append(("muted", person.identity)))
         room.on("track_unmuted", lambda person, _: self.heard_of.append(("unmuted", person.identity)))
@@ -69,6 +70,10 @@ class Person:
         self._playing.append(asyncio.create_task(_show_halves(source, width, height)))
         return track, publication
 
+    def keeps(self, task: asyncio.Task) -> None:
+        """Holds on to a task that an event started; asyncio would let it be collected."""
+        self._kept.append(task)
+
     async def receives_no_more(self) -> None:
         """Waits until a whole second brings no packet of sound or picture."""
 
@@ -83,7 +88,7 @@ class Person:
                 before, now = now, await packets()
 
     async def leaves(self) -> None:
-        for task in self._playing:
+        for task in self._playing + self._kept:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task

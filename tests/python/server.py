@@ -72,12 +72,16 @@ class Server:
             return False
 
 
-def token(identity: str = "", *, ttl_s: int = 3600, secret: str = API_SECRET, name: str = "", attributes=None, **grants) -> str:
+def token(
+    identity: str = "", *, ttl_s: int = 3600, secret: str = API_SECRET, name: str = "", attributes=None,
+    kind: str = "standard", **grants,
+) -> str:
     """An access token signed by LiveKit's own library; `grants` as in its `VideoGrants`."""
     made = (
         api.AccessToken(API_KEY, secret)
         .with_identity(identity)
         .with_name(name)
+        .with_kind(kind)
         .with_ttl(datetime.timedelta(seconds=ttl_s))
         .with_grants(api.VideoGrants(**grants))
     )
