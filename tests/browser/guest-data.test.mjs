@@ -1,20 +1,16 @@
 // What applications send each other through LiveKit's SDK for browsers: messages, streams, calls, chat.
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
-import { newClass, withGuests } from "./guests.mjs";
+import { meet, withGuests } from "./guests.mjs";
 
-let server, ada, bo, cleo;
+let server, ada, bo, cleo, ways;
 
 withGuests(
   "guest-data",
-  (cast) => ({ server, ada, bo, cleo } = cast),
+  (cast) => ({ server, ada, bo, cleo, ways } = cast),
   () => {
     beforeEach(async () => {
-      const room = newClass();
-      for (const person of [ada, bo, cleo]) await person.joins(server, room);
-      await ada.meets(bo, cleo);
-      await bo.meets(ada, cleo);
-      await cleo.meets(ada, bo);
+      await meet(server, [ada, bo, cleo]);
     });
 
     describe("messages", () => {
@@ -101,10 +97,7 @@ withGuests(
 
     describe("a remote call", () => {
       it("is answered by the method of the person who is called", async () => {
-        for (const [callee, caller] of [
-          [bo, ada],
-          [ada, bo],
-        ]) {
+        for (const [callee, caller] of ways) {
           await callee.does(() =>
             room.registerRpcMethod(
               "greet",
@@ -248,10 +241,7 @@ withGuests(
 
       it("of bytes brings a file, whole", async () => {
         for (const person of [ada, bo]) await readsFile(person);
-        for (const [sender, receiver] of [
-          [ada, bo],
-          [bo, ada],
-        ]) {
+        for (const [sender, receiver] of ways) {
           const sent = await sender.does(async (to) => {
             const bytes = crypto.getRandomValues(new Uint8Array(60_000));
             const file = new File([bytes], "essay.pdf", { type: "application/pdf" });

@@ -11,6 +11,7 @@ export function guestPage() {
     document.body.replaceChildren();
     if (passphrase !== undefined) options.encryption = await encryption(passphrase);
     window.room = new Room(options);
+    window.joinedWith = token;
     window.__lyceum = { room };
     for (const event of Object.values(RoomEvent)) {
       room.on(event, (...what) => heard.push({ event, what: what.map(plain) }));
@@ -51,6 +52,9 @@ export function guestPage() {
     [...(person(identity)?.trackPublications.values() ?? [])].find(
       (publication) => publication.source === source,
     );
+
+  /** The lines of the description by which this page receives. */
+  window.subscriberLines = () => room.engine.pcManager.subscriber._pc.remoteDescription.sdp.match(/^m=.*$/gm);
 
   /** The statistics of one kind of what is received (`inbound-rtp`) or sent (`outbound-rtp`) of a track. */
   window.stats = async (track, type) => {

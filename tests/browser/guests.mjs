@@ -13,8 +13,8 @@ const sdk = new URL("node_modules/livekit-client/dist/", import.meta.url);
 const scripts = ["livekit-client.umd.js", "livekit-client.e2ee.worker.js"];
 
 /**
- * Registers `stories` twice: with Ada, Bo and Cleo in Chromium, and with Bo in Firefox. `enter` is given them, and the server,
- * before the first story. Each story has a class of its own; who joined one leaves at its end.
+ * Registers `stories` twice: with Ada, Bo and Cleo in Chromium, and with Bo in Firefox. `enter` is given them, the server,
+ * and the ways that there are from a sender to a receiver, before the first story. Each story has a class of its own; who joined one leaves at its end.
  */
 export function withGuests(suite, enter, stories) {
   for (const home of ["Chromium", "Firefox"]) {
@@ -34,7 +34,14 @@ export function withGuests(suite, enter, stories) {
           : Guest.withBrowser(browser, pages, nameOfBo));
         const cleo = await Guest.withBrowser(browser, pages, { name: "Cleo", hz: 1400, hue: 335 });
         people = [ada, bo, cleo];
-        enter({ server, ada, bo, cleo });
+        // Two Chromiums need no second way round.
+        const ways = firefox
+          ? [
+              [bo, ada],
+              [ada, bo],
+            ]
+          : [[ada, bo]];
+        enter({ server, ada, bo, cleo, ways });
       });
 
       afterEach(async () => {
@@ -57,6 +64,14 @@ let classes = 0;
 
 /** The name of a class that was not there before. */
 export const newClass = () => `class-${++classes}`;
+
+/** Lets people join a class of their own and see each other; `how` says by name how somebody joins, as `joins` takes it. */
+export async function meet(server, people, how = {}) {
+  const room = newClass();
+  for (const person of people) await person.joins(server, room, how[person.identity]);
+  for (const person of people) await person.meets(...people.filter((other) => other !== person));
+  return room;
+}
 
 /** Serves the SDK and the page that uses it, on this machine, which browsers trust with devices. */
 export async function servePages() {
@@ -105,11 +120,12 @@ export class Guest extends Person {
 
   /**
    * Joins a class of the server. `video` are grants, `claims` what else the token says, `options` those of the SDK's Room,
-   * `connect` those of its `connect`, `passphrase` that of end-to-end encryption.
+   * `connect` those of its `connect`, `token` one that is there already, `passphrase` that of end-to-end encryption.
    */
   joins(server, room, { video = {}, claims = {}, url = server.signalUrl, ...how } = {}) {
     const grants = { roomJoin: true, room, ...video };
     const token = accessToken({ identity: this.identity, name: this.name, ...claims, video: grants });
+    // `how` may bring a token of its own.
     return this.does((how) => joins(how), { url, token, ...how });
   }
 

@@ -2,12 +2,15 @@
 // microphone one pure tone of its own and the camera a portrait on a background of its own colour; and it lets a test ask
 // what really arrives: which tone is heard, and which picture is decoded and shown.
 export function probe({ hz, hue }) {
-  const audio = new AudioContext();
+  const sound = new AudioContext();
   const framesPerSecond = 15;
 
   const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-  navigator.mediaDevices.getUserMedia = async (constraints) => {
-    const stream = await real(constraints);
+  navigator.mediaDevices.getUserMedia = async ({ audio, video }) => {
+    // There is one fake device of each kind; Firefox does not know it by its id again.
+    const any = (constraints) =>
+      constraints instanceof Object ? { ...constraints, deviceId: undefined } : constraints;
+    const stream = await real({ audio: any(audio), video: any(video) });
     for (const device of stream.getTracks()) {
       const own = device.kind === "audio" ? tone() : portrait(device.getSettings());
       const settings = device.getSettings();
@@ -19,10 +22,10 @@ export function probe({ hz, hue }) {
     return stream;
   };
 
-  function tone() {
-    const oscillator = new OscillatorNode(audio, { frequency: hz });
-    const loudness = new GainNode(audio, { gain: 0.3 });
-    const output = new MediaStreamAudioDestinationNode(audio, { channelCount: 1 });
+  function tone(frequency = hz, channelCount = 1) {
+    const oscillator = new OscillatorNode(sound, { frequency });
+    const loudness = new GainNode(sound, { gain: 0.3 });
+    const output = new MediaStreamAudioDestinationNode(sound, { channelCount });
     oscillator.connect(loudness).connect(output);
     oscillator.start();
     return output.stream.getAudioTracks()[0];
@@ -65,8 +68,8 @@ export function probe({ hz, hue }) {
   const analysers = new WeakMap();
   function analyserOf(track) {
     if (!analysers.has(track)) {
-      const analyser = new AnalyserNode(audio, { fftSize: 8192, smoothingTimeConstant: 0 });
-      audio.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+      const analyser = new AnalyserNode(sound, { fftSize: 8192, smoothingTimeConstant: 0 });
+      sound.createMediaStreamSource(new MediaStream([track])).connect(analyser);
       analysers.set(track, analyser);
     }
     return analysers.get(track);
@@ -91,16 +94,21 @@ export function probe({ hz, hue }) {
   }
 
   window.__probe = {
+    newTone: tone,
+
     /** The loudest frequency that arrives from somebody's microphone, in hertz; null in silence. */
-    async tone(name) {
-      const track = publicationOf(name, "microphone")?.track?.mediaStreamTrack;
+    tone(name) {
+      return this.toneOf(publicationOf(name, "microphone")?.track?.mediaStreamTrack);
+    },
+
+    async toneOf(track) {
       if (track === undefined) return null;
-      await audio.resume();
+      await sound.resume();
       const analyser = analyserOf(track);
       const decibels = new Float32Array(analyser.frequencyBinCount);
       analyser.getFloatFrequencyData(decibels);
       const loudest = decibels.reduce((best, value, bin) => (value > decibels[best] ? bin : best), 0);
-      return decibels[loudest] > -60 ? (loudest * audio.sampleRate) / analyser.fftSize : null;
+      return decibels[loudest] > -60 ? (loudest * sound.sampleRate) / analyser.fftSize : null;
     },
 
     /**

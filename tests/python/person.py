@@ -48,26 +48,27 @@ class Person:
         publications = person.track_publications.values() if person else ()
         return next((p for p in publications if p.kind == kind), None)
 
-    async def plays_tone(self, hz: float) -> tuple[rtc.LocalAudioTrack, rtc.LocalTrackPublication]:
-        """Publishes a microphone that says one sine wave until the person leaves."""
-        source = rtc.AudioSource(SAMPLES_PER_S, 1)
+    async def plays_tone(
+        self, hz: float, *, channels: int = 1, **how
+    ) -> tuple[rtc.LocalAudioTrack, rtc.LocalTrackPublication]:
+        """Publishes a microphone that says one sine wave until the person leaves; `how` as in `TrackPublishOptions`."""
+        source = rtc.AudioSource(SAMPLES_PER_S, channels)
         track = rtc.LocalAudioTrack.create_audio_track("voice", source)
-        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, **how)
         publication = await self.me.publish_track(track, options)
-        self._playing.append(asyncio.create_task(_play_sine(source, hz)))
+        self._playing.append(asyncio.create_task(_play_sine(source, hz, channels)))
         return track, publication
 
     async def shows_halves(
-        self, width: int, height: int, *, codec: int = rtc.VideoCodec.VP8, simulcast: bool = True
+        self, width: int, height: int, *, codec: int = rtc.VideoCodec.VP8, simulcast: bool = True,
+        source: int = rtc.TrackSource.SOURCE_CAMERA,
     ) -> tuple[rtc.LocalVideoTrack, rtc.LocalTrackPublication]:
         """Publishes a camera whose left half is black and whose right half is white, until the person leaves."""
-        source = rtc.VideoSource(width, height)
-        track = rtc.LocalVideoTrack.create_video_track("camera", source)
-        options = rtc.TrackPublishOptions(
-            source=rtc.TrackSource.SOURCE_CAMERA, video_codec=codec, simulcast=simulcast
-        )
+        frames = rtc.VideoSource(width, height)
+        track = rtc.LocalVideoTrack.create_video_track("camera", frames)
+        options = rtc.TrackPublishOptions(source=source, video_codec=codec, simulcast=simulcast)
         publication = await self.me.publish_track(track, options)
-        self._playing.append(asyncio.create_task(_show_halves(source, width, height)))
+        self._playing.append(asyncio.create_task(_show_halves(frames, width, height)))
         return track, publication
 
     def keeps(self, task: asyncio.Task) -> None:
@@ -76,16 +77,21 @@ class Person:
 
     async def receives_no_more(self) -> None:
         """Waits until a whole second brings no packet of sound or picture."""
-
-        async def packets() -> int:
-            stats = (await self.room.get_rtc_stats()).subscriber_stats
-            return sum(s.inbound_rtp.received.packets_received for s in stats if s.HasField("inbound_rtp"))
-
         async with asyncio.timeout(PATIENCE_S):
-            before, now = -1, await packets()
+            before, now = -1, await self._packets_received()
             while now != before:
                 await asyncio.sleep(1)
-                before, now = now, await packets()
+                before, now = now, await self._packets_received()
+
+    async def receives_packets(self, count: int) -> None:
+        """Waits until so many packets of sound or picture have come."""
+        async with asyncio.timeout(PATIENCE_S):
+            while await self._packets_received() < count:
+                await asyncio.sleep(0.1)
+
+    async def _packets_received(self) -> int:
+        stats = (await self.room.get_rtc_stats()).subscriber_stats
+        return sum(s.inbound_rtp.received.packets_received for s in stats if s.HasField("inbound_rtp"))
 
     async def leaves(self) -> None:
         for task in self._playing + self._kept:
@@ -160,14 +166,14 @@ def _loudest_hz(samples) -> float | None:
     return float(spectrum.argmax() * SAMPLES_PER_S / len(samples))
 
 
-async def _play_sine(source: rtc.AudioSource, hz: float) -> None:
+async def _play_sine(source: rtc.AudioSource, hz: float, channels: int) -> None:
     samples_per_frame = SAMPLES_PER_S // 50
     start = 0
     while True:
         at = (start + numpy.arange(samples_per_frame)) / SAMPLES_PER_S
-        wave = (numpy.sin(2 * numpy.pi * hz * at) * 12_000).astype(numpy.int16)
+        wave = (numpy.sin(2 * numpy.pi * hz * at) * 12_000).astype(numpy.int16).repeat(channels)
         # Waits while its queue is full, and so keeps real time.
-        await source.capture_frame(rtc.AudioFrame(wave.tobytes(), SAMPLES_PER_S, 1, samples_per_frame))
+        await source.capture_frame(rtc.AudioFrame(wave.tobytes(), SAMPLES_PER_S, channels, samples_per_frame))
         start += samples_per_frame
 
 
