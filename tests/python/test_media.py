@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from livekit import rtc
+from livekit.rtc._proto.track_pb2 import AudioTrackFeature
 from livekit.rtc.participant import PublishTrackError
 
 from person import eventually, has_halves, until_frame, until_tone
@@ -17,8 +18,8 @@ async def test_a_microphone_is_heard_in_every_form(joins, how):
     await amina.plays_tone(440, **how)
     await until_tone(await eventually(lambda: bo.track_of("amina", AUDIO), "Amina's voice"), 440)
     features = bo.publication_of("amina", AUDIO).audio_features
-    assert (rtc.AudioTrackFeature.TF_NO_DTX in features) == (how.get("dtx") is False)
-    assert (rtc.AudioTrackFeature.TF_STEREO in features) == (how.get("channels") == 2)
+    assert (AudioTrackFeature.TF_NO_DTX in features) == (how.get("dtx") is False)
+    assert (AudioTrackFeature.TF_STEREO in features) == (how.get("channels") == 2)
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
