@@ -331,6 +331,19 @@ impl Draft {
         })
     }
 
+    /// The features that were announced, and those that are in older fields alone: not every client that reads features writes them.
+    fn features(&self, request: &proto::AddTrackRequest) -> Vec<i32> {
+        let mut features = request.audio_features.clone();
+        let older = [(self.stereo, AudioTrackFeature::TfStereo), (!self.dtx, AudioTrackFeature::TfNoDtx)];
+        for (wished, feature) in older {
+            let feature = i32::from(feature);
+            if self.kind == MediaKind::Audio && wished && !features.contains(&feature) {
+                features.push(feature);
+            }
+        }
+        features
+    }
+
     fn publication(
         &self,
         track: TrackId,
@@ -353,7 +366,7 @@ impl Draft {
             simulcast: self.layers.len() > 1,
             layers: self.layers.clone(),
             stream: request.stream.clone(),
-            audio_features: request.audio_features.clone(),
+            audio_features: self.features(request),
             disable_red: request.disable_red,
             encryption: encryption.into(),
         }

@@ -311,6 +311,17 @@ fn features_of_a_microphone_reach_the_media_and_the_others() {
 }
 
 #[test]
+#[allow(deprecated)] // What the Rust SDK and those made with it send.
+fn features_in_older_fields_are_features_to_the_others() {
+    let mut class = Class::new();
+    let (ada, ben) = (class.joins("ada"), class.joins("ben"));
+    class.publishes(ada, proto::AddTrackRequest { stereo: true, disable_dtx: true, ..microphone() });
+    let seen = &class.sees(ben, "ada").expect("ada").tracks[0];
+    let features = [proto::AudioTrackFeature::TfStereo, proto::AudioTrackFeature::TfNoDtx];
+    assert_eq!(seen.audio_features, features.map(i32::from));
+}
+
+#[test]
 fn announcements_that_make_no_sense_are_refused() {
     type Change = fn(&mut proto::AddTrackRequest);
     let cases: [(Reason, Change); 6] = [
