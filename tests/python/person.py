@@ -26,6 +26,7 @@ class Person:
         room.on("track_muted", lambda person, _: self.heard_of.append(("muted", person.identity)))
         room.on("track_unmuted", lambda person, _: self.heard_of.append(("unmuted", person.identity)))
         room.on("participant_disconnected", lambda person: self.heard_of.append(("left", person.identity)))
+        room.on("connection_quality_changed", lambda person, _: self.heard_of.append(("quality", person.identity)))
         room.on("reconnected", lambda: self.heard_of.append(("reconnected", None)))
         room.on("disconnected", lambda _: self.heard_of.append(("disconnected", None)))
         room.on("active_speakers_changed", lambda speakers: self.speakers.update(s.identity for s in speakers))
