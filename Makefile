@@ -20,9 +20,9 @@ run: ## Build what has changed, start a server with a demo class, print its addr
 	@$(MAKE) web server
 	@scripts/run.sh
 
-test: ## Every test: Rust, web, simulated classes, real browsers, the Python SDK
+test: ## Every test: Rust, web, simulated classes, real browsers, LiveKit's SDKs
 	@scripts/setup.sh test
-	@$(MAKE) web server tests/browser/node_modules target/python/.installed
+	@$(MAKE) web server tests/browser/node_modules tests/node/node_modules target/python/.installed
 	@scripts/test.sh
 
 check: ## Formatting, lints as errors, types, licences and sources of dependencies
@@ -46,10 +46,10 @@ bench: ## Synthetic learners on an optimised server; ARGS="--help" says what can
 fmt: ## Format everything that `make check` looks at
 	cargo fmt --all
 	cd web && npm run --silent format
-	cd web && npx prettier --config .prettierrc.json --log-level warn --write '../tests/browser/*.mjs'
+	cd web && npx prettier --config .prettierrc.json --log-level warn --write '../tests/{browser,node}/*.mjs'
 
 clean: ## Remove everything that was built; classes under data/ stay
-	rm -rf target web/node_modules web/app/dist web/sdk/dist tests/browser/node_modules
+	rm -rf target web/node_modules web/app/dist web/sdk/dist tests/{browser,node}/node_modules
 	find web -name '*.tsbuildinfo' -not -path '*/node_modules/*' -delete
 
 web: web/app/dist/index.html
@@ -72,6 +72,11 @@ web/app/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
 tests/browser/node_modules: tests/browser/package.json tests/browser/package-lock.json
 	@printf '\033[1m==> Installing the npm packages of the browser tests\033[0m\n'
 	cd tests/browser && npm ci --no-audit --no-fund
+	@touch $@
+
+tests/node/node_modules: tests/node/package.json tests/node/package-lock.json
+	@printf '\033[1m==> Installing the npm packages of the Node.js tests\033[0m\n'
+	cd tests/node && npm ci --no-audit --no-fund
 	@touch $@
 
 target/python/.installed: tests/python/requirements.txt

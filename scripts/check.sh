@@ -2,9 +2,9 @@
 # Everything that can be said about the code without running it. Stops at the first complaint.
 source "$(dirname "$0")/lib.sh"
 
-say "Formatting: Rust, web, browser tests"
+say "Formatting: Rust, web, tests of browsers and Node.js"
 cargo fmt --all -- --check
-(cd web && npm run --silent format:check && npx prettier --config .prettierrc.json --log-level warn --check '../tests/browser/*.mjs')
+(cd web && npm run --silent format:check && npx prettier --config .prettierrc.json --log-level warn --check '../tests/{browser,node}/*.mjs')
 
 say "Types and lints: web"
 (cd web && npm run --silent typecheck && npm run --silent lint && npm run --silent size)

@@ -15,6 +15,8 @@ export function probe({ hz, hue }) {
       const own = device.kind === "audio" ? tone() : portrait(device.getSettings());
       const settings = device.getSettings();
       own.getSettings = () => settings;
+      // What is drawn and computed cannot be asked to be otherwise; Firefox says so.
+      own.applyConstraints = () => Promise.resolve();
       device.stop();
       stream.removeTrack(device);
       stream.addTrack(own);
