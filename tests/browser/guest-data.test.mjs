@@ -56,7 +56,7 @@ withGuests(
       });
 
       it("arrive once and in order, many large ones at once", async () => {
-        const count = 60;
+        const count = 200;
         await ada.does(async (count) => {
           const sending = [];
           for (let number = 0; number < count; number++) {

@@ -81,7 +81,11 @@ class Pupil {
     await pupil.page.evaluate(countConnections);
     await pupil.page.addScriptTag({ content: sdk });
     const grants = { roomJoin: true, room };
-    await pupil.page.evaluate(holdRoom, { url: server.url, token: accessToken({ identity, video: grants }), hz });
+    await pupil.page.evaluate(holdRoom, {
+      url: server.url,
+      token: accessToken({ identity, video: grants }),
+      hz,
+    });
     return pupil;
   }
 

@@ -110,7 +110,7 @@ impl Node {
         }
         let known = self.tracks.get_mut(track).ok_or(NotReceived::NoSuchTrack)?;
         let first_receiver = !std::mem::replace(&mut known.received, true);
-        let (key, publisher) = (known.key, known.owner);
+        let (key, publisher, of) = (known.key, known.owner, publication.person.clone());
         let stream_id = wire::stream_id(&publication.connection.0, track);
 
         let client = self.clients.get_mut(id).ok_or(NotReceived::NoSuchTrack)?;
@@ -125,6 +125,7 @@ impl Node {
             self.tell_after(vec![publisher], wire::signal(Message::TrackSubscribed(news)));
         }
         self.tell_known_speaker(id, publisher);
+        self.tell_qualities_after(id, |person| *person == of);
         Ok(())
     }
 

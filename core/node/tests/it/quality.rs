@@ -50,6 +50,18 @@ fn a_network_is_as_good_as_the_worse_of_its_ways_and_told_when_that_changes() {
 }
 
 #[test]
+fn who_begins_to_receive_somebody_is_told_how_their_network_is() {
+    let mut class = Class::new();
+    let (ada, ben) = (class.joins("ada"), class.joins("ben"));
+    class.connects_media(ben, Subscriber);
+    let sid = class.me(ada).sid.clone();
+    measures(&mut class, ada, Subscriber, 0.0, 20);
+    assert_eq!(qualities(&mut class, ben), [], "he does not receive her yet");
+    class.publishes(ada, microphone());
+    assert_eq!(qualities(&mut class, ben), [(sid, ConnectionQuality::Excellent)]);
+}
+
+#[test]
 fn a_picture_that_does_not_fit_is_told_to_its_receiver() {
     let mut class = Class::new();
     let ada = class.joins("ada");
