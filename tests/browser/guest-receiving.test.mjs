@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { meet, withGuests } from "./guests.mjs";
 
-let server, ada, bo, ways;
+let server, ada, bo, cleo, ways;
 
 withGuests(
   "guest-receiving",
-  (cast) => ({ server, ada, bo, ways } = cast),
+  (cast) => ({ server, ada, bo, cleo, ways } = cast),
   () => {
     const showsCamera = (person) =>
       person.does(() =>
@@ -150,6 +150,61 @@ withGuests(
         await ada.hears(bo);
         await bo.eventually(() => publication("ada", "microphone"), "knowing of Ada's voice");
         assert.equal(await bo.does(() => publication("ada", "microphone").isSubscribed), false);
+      });
+    });
+
+    describe("a publisher", () => {
+      it("chooses who receives what it publishes, and may choose anew", async () => {
+        for (const [sender, receiver] of ways) {
+          await meet(server, [sender, receiver, cleo]);
+          await sender.does((only) => {
+            room.localParticipant.setTrackSubscriptionPermissions(false, [
+              { participantIdentity: only, allowAll: true },
+            ]);
+            return room.localParticipant.setMicrophoneEnabled(true);
+          }, receiver.identity);
+          await receiver.hears(sender);
+          await cleo.eventually(
+            (who) => publication(who, "microphone"),
+            "knowing of the voice",
+            sender.identity,
+          );
+          assert.equal(
+            await cleo.does((who) => publication(who, "microphone").isSubscribed, sender.identity),
+            false,
+          );
+          await sender.does(() => room.localParticipant.setTrackSubscriptionPermissions(true));
+          await cleo.hears(sender);
+          await sender.does(() => room.localParticipant.setTrackSubscriptionPermissions(false));
+          for (const person of [receiver, cleo]) {
+            await person.eventually(
+              (who) => !publication(who, "microphone").isSubscribed,
+              "the end of the subscription",
+              sender.identity,
+            );
+          }
+        }
+      });
+
+      it("says more of a track that is published", async () => {
+        for (const [sender, receiver] of ways) {
+          await meet(server, [sender, receiver]);
+          await sender.does(() => room.localParticipant.setMicrophoneEnabled(true));
+          await receiver.hears(sender);
+          // What the SDK does when its filter for noise is turned on.
+          await sender.does(() => {
+            const { track } = room.localParticipant.getTrackPublication("microphone");
+            track.handleKrispNoiseFilterEnable();
+          });
+          await receiver.eventually(
+            (who) =>
+              publication(who, "microphone").trackInfo.audioFeatures.includes(
+                5 /* TF_ENHANCED_NOISE_CANCELLATION */,
+              ),
+            "hearing of the filter",
+            sender.identity,
+          );
+        }
       });
     });
 

@@ -115,3 +115,15 @@ async def test_the_quality_of_connections_is_told(joins):
 
     good = {rtc.ConnectionQuality.QUALITY_GOOD, rtc.ConnectionQuality.QUALITY_EXCELLENT}
     await eventually(lambda: told() <= good and ("quality", "bo") in amina.heard_of, "the quality of both")
+
+
+async def test_a_publisher_chooses_who_receives(joins):
+    amina, bo, chen = await joins("amina"), await joins("bo"), await joins("chen")
+    only_bo = rtc.ParticipantTrackPermission(participant_identity="bo", allow_all=True)
+    amina.me.set_track_subscription_permissions(allow_all_participants=False, participant_permissions=[only_bo])
+    await amina.plays_tone(440)
+    await until_tone(await eventually(lambda: bo.track_of("amina", AUDIO), "Amina's voice"), 440)
+    await eventually(lambda: chen.publication_of("amina", AUDIO), "Chen knows of it")
+    assert not chen.track_of("amina", AUDIO)
+    amina.me.set_track_subscription_permissions(allow_all_participants=True)
+    await until_tone(await eventually(lambda: chen.track_of("amina", AUDIO), "it is for Chen too"), 440)
