@@ -9,7 +9,7 @@ class FakeLine {
   everyMs = 20;
   asked = 0;
   stuck: number[] = [];
-  private count = 0;
+  count = 0;
   private lastAt = Date.now();
 
   received(): Promise<number> {
@@ -72,6 +72,16 @@ describe("a line", () => {
     const told = line.stuck.length;
     await pass(10_000);
     expect(line.stuck).toHaveLength(told);
+  });
+
+  it("whose browser forgets a path is no less silent", async () => {
+    line.open = false;
+    line.socketAnswers = false;
+    for (let forgotten = 0; forgotten < 4; forgotten += 1) {
+      await pass(650);
+      line.count -= 1_000;
+    }
+    expect(line.stuck[0]).toBe(0);
   });
 
   it("without any network is asked about in vain, and not stuck when both come back together", async () => {

@@ -63,7 +63,9 @@ export class LineWatch {
     const received = await this.line.received().catch(() => null);
     this.listening = false;
     if (this.timer === undefined) return;
-    if (received === null || received !== this.received) this.hears(received);
+    // Where less has come than before, the browser has forgotten a path: nothing was heard on it.
+    if (received === null || this.received === null || received > this.received) this.hears(received);
+    else this.received = received;
     const now = Date.now();
     const silentMs = now - this.heardAt;
     const isJustQuiet = this.echoedAt > this.heardAt && silentMs < deafMs;
