@@ -21,12 +21,20 @@ export class Server {
     const server = new Server();
     server.#logPath = join(outputFolder, `${name}.log`);
     writeFileSync(server.#logPath, "");
-    server.httpPort = await freePort();
-    server.tcpPort = await freePort();
-    server.url = `http://localhost:${server.httpPort}`;
-    server.signalUrl = `ws://localhost:${server.httpPort}`;
-    await server.start();
-    return server;
+    for (let attempt = 1; ; attempt++) {
+      server.httpPort = await freePort();
+      server.tcpPort = await freePort();
+      server.url = `http://localhost:${server.httpPort}`;
+      server.signalUrl = `ws://localhost:${server.httpPort}`;
+      try {
+        await server.start();
+        return server;
+      } catch (error) {
+        // Somebody else may take a port between its being free and its being taken.
+        if (attempt === 3 || !server.log().includes("Address already in use")) throw error;
+        writeFileSync(server.#logPath, "");
+      }
+    }
   }
 
   async start() {
