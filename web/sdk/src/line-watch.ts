@@ -57,12 +57,16 @@ export class LineWatch {
     this.forgetQuestions();
   }
 
+  private isWatching(): boolean {
+    return this.timer !== undefined;
+  }
+
   private async listen(): Promise<void> {
-    if (this.listening || this.timer === undefined) return;
+    if (this.listening || !this.isWatching()) return;
     this.listening = true;
     const received = await this.line.received().catch(() => null);
     this.listening = false;
-    if (this.timer === undefined) return;
+    if (!this.isWatching()) return;
     // Where less has come than before, the browser has forgotten a path: nothing was heard on it.
     if (received === null || this.received === null || received > this.received) this.hears(received);
     else this.received = received;
@@ -129,14 +133,20 @@ export class LineWatch {
   }
 }
 
+interface Counted {
+  type: string;
+  bytesReceived?: number;
+  responsesReceived?: number;
+  requestsReceived?: number;
+}
+
 /** What has come over the connection that carries a track, as the browser counts it. */
 export function bytesReceived(report: RTCStatsReport | undefined): number | null {
   let sum: number | null = null;
-  report?.forEach((entry: Record<string, unknown>) => {
-    if (entry["type"] !== "candidate-pair" && entry["type"] !== "transport") return;
-    for (const name of ["bytesReceived", "responsesReceived", "requestsReceived"]) {
-      const value = entry[name];
-      if (typeof value === "number") sum = (sum ?? 0) + value;
+  report?.forEach((entry: Counted) => {
+    if (entry.type !== "candidate-pair" && entry.type !== "transport") return;
+    for (const value of [entry.bytesReceived, entry.responsesReceived, entry.requestsReceived]) {
+      if (value !== undefined) sum = (sum ?? 0) + value;
     }
   });
   return sum;
