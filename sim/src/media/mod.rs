@@ -2,14 +2,16 @@
 //! person has their own internet connection, which can be good, bad or cut. Keys and certificates are random, so these worlds
 //! are not bit-exact; what is asserted of them holds for any.
 
+mod hostile;
 mod link;
 mod person;
 
+pub use hostile::{Deeds, Hostile};
 pub use link::Quality;
 pub use person::{Got, SIZES};
 
 use livekit_protocol as proto;
-use lyceum_node::{ClientId, Input, Node, NodeConfig, Output};
+use lyceum_node::{ClientId, Input, Join, Node, NodeConfig, Output};
 use lyceum_session::{Event, Policy, Seq, State, UnixMs, apply};
 use lyceum_sfu::{Addresses, Certificate, Datagram, GroupKey, Shard, ShardConfig, Stats, Transport};
 use person::Person;
@@ -190,6 +192,16 @@ impl MediaWorld {
         self.shard.stats()
     }
 
+    /// The node's counters.
+    pub fn node_stats(&self) -> lyceum_node::Stats {
+        self.node.stats()
+    }
+
+    /// Who somebody sees in the class.
+    pub fn people_seen(&self, who: Who) -> Vec<String> {
+        self.people[who.0].roster.keys().cloned().collect()
+    }
+
     /// The class as its log has it.
     pub fn log_folded(&self) -> State {
         let mut state = State::default();
@@ -205,13 +217,23 @@ impl MediaWorld {
     }
 
     fn opens_socket(&mut self, who: Who) {
+        let join = crate::state::join_request(&self.people[who.0].name, None);
+        self.opens_socket_with(who, join);
+    }
+
+    fn opens_socket_with(&mut self, who: Who, join: Join) {
         self.clients_given += 1;
         let client = ClientId(self.clients_given);
         let now = self.now;
-        let person = &mut self.people[who.0];
-        person.opens(client, now);
-        let join = Box::new(crate::state::join_request(&person.name, None));
-        self.node_gets(Input::Join { client, join });
+        self.people[who.0].opens(client, now);
+        self.node_gets(Input::Join { client, join: Box::new(join) });
+    }
+
+    /// A datagram from somebody's address that their peers know nothing of.
+    fn shard_gets(&mut self, who: Who, contents: &[u8]) {
+        let source = self.people[who.0].address(10);
+        let datagram = Datagram { transport: Transport::Udp, source, local_ip: None, contents };
+        self.shard.handle_datagram(self.now, datagram);
     }
 
     fn asks(&mut self, who: Who, ask: Ask) {
@@ -273,7 +295,11 @@ impl MediaWorld {
                     }
                 }
                 Output::Media(command) => self.shard.handle_command(self.now, command),
-                Output::JoinRefused { reject, .. } => panic!("a join was refused: {reject}"),
+                Output::JoinRefused { client, reject } => {
+                    let person = self.people.iter_mut().find(|person| person.client == Some(client));
+                    let person = person.filter(|person| person.kept.is_some());
+                    person.unwrap_or_else(|| panic!("a join was refused: {reject}")).loses_socket();
+                }
                 Output::CloseSocket { client } => {
                     if let Some(person) = self.people.iter_mut().find(|person| person.client == Some(client)) {
                         person.loses_socket();

@@ -51,10 +51,27 @@ pub(crate) struct Person {
     pub(crate) heard: Vec<String>,
     pub(crate) says: VecDeque<Ask>,
     pub(crate) devices: Vec<Device>,
+    /// Of somebody hostile: what they could say again. Their peers may break over what they do; those of others must not.
+    pub(crate) kept: Option<Kept>,
     number: u8,
     peers: Option<Peers>,
     sockets_opened: u16,
     next_ping: Instant,
+}
+
+/// Session descriptions that somebody has said or heard, the last few.
+#[derive(Default)]
+pub(crate) struct Kept(pub(crate) Vec<String>);
+
+impl Kept {
+    const MOST: usize = 12;
+
+    fn keep(&mut self, sdp: &str) {
+        if self.0.len() == Self::MOST {
+            self.0.remove(0);
+        }
+        self.0.push(sdp.to_owned());
+    }
 }
 
 /// A camera or a microphone that is published whenever its person is in the class.
@@ -98,6 +115,7 @@ impl Person {
             heard: Vec::new(),
             says: VecDeque::new(),
             devices: Vec::new(),
+            kept: None,
             number,
             peers: None,
             sockets_opened: 0,
@@ -123,7 +141,7 @@ impl Person {
         address.ip() == self.address(0).ip()
     }
 
-    fn address(&self, port: u16) -> SocketAddr {
+    pub(crate) fn address(&self, port: u16) -> SocketAddr {
         SocketAddr::from(([10, 0, 1, self.number], port))
     }
 
@@ -151,8 +169,18 @@ impl Person {
         assert!(channel.write(true, &packet).expect("a message is accepted"));
     }
 
+    /// Sends anything on the reliable channel, if it is open and takes it.
+    pub(crate) fn sends_bytes(&mut self, bytes: &[u8]) -> bool {
+        let Some(peers) = &mut self.peers else { return false };
+        let channel = peers.reliable.and_then(|id| peers.publisher.rtc.channel(id));
+        channel.is_some_and(|mut channel| channel.write(true, bytes).unwrap_or(false))
+    }
+
     /// What a LiveKit client does with what it is told.
     pub(crate) fn is_told(&mut self, message: Told, now: Instant) {
+        if let (Some(kept), Told::Offer(description) | Told::Answer(description)) = (&mut self.kept, &message) {
+            kept.keep(&description.sdp);
+        }
         match message {
             Told::Join(join) => {
                 self.sid = join.participant.map(|me| me.sid);
@@ -184,15 +212,25 @@ impl Person {
                     && let Some(pending) = peers.pending.take()
                 {
                     let answer = SdpAnswer::from_sdp_string(&answer.sdp).expect("the server's answer is SDP");
-                    peers.publisher.rtc.sdp_api().accept_answer(pending, answer).expect("it answers the offer");
+                    let accepted = peers.publisher.rtc.sdp_api().accept_answer(pending, answer);
+                    if self.kept.is_none() {
+                        accepted.expect("it answers the offer");
+                    }
                 }
             }
             Told::Offer(offer) => {
                 let Some(peers) = &mut self.peers else { return };
                 let sdp = SdpOffer::from_sdp_string(&offer.sdp).expect("the server's offer is SDP");
-                let answer = peers.subscriber.rtc.sdp_api().accept_offer(sdp).expect("it can be answered");
+                let answer = peers.subscriber.rtc.sdp_api().accept_offer(sdp);
+                if answer.is_err() && self.kept.is_some() {
+                    return;
+                }
+                let answer = answer.expect("it can be answered");
                 peers.tracks = offer.mid_to_track_id.into_iter().collect();
                 let answer = describes("answer", answer.to_sdp_string(), offer.id);
+                if let Some(kept) = &mut self.kept {
+                    kept.keep(&answer.sdp);
+                }
                 self.says.push_back(Ask::Answer(answer));
             }
             Told::TrackPublished(published) => {

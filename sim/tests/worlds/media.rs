@@ -201,7 +201,7 @@ fn who_comes_and_goes_with_camera_and_microphone_leaves_nothing_in_the_shard() {
 }
 
 /// As the receiver sees it: every number is there, once and in order, and time goes forwards.
-fn assert_without_seam(got: &[Got]) {
+pub(crate) fn assert_without_seam(got: &[Got]) {
     assert!(!got.is_empty(), "nothing was received");
     for pair in got.windows(2) {
         assert_eq!(pair[1].seq, pair[0].seq + 1, "{pair:?}");

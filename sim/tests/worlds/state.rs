@@ -1,5 +1,6 @@
 //! Worlds that are about state.
 
+use crate::seeds;
 use livekit_protocol::{DisconnectReason, TrackSource};
 use lyceum_session::{Policy, Presence};
 use lyceum_sim::state::{Tab, World, random};
@@ -12,7 +13,7 @@ const FOUND: &[u64] = &[];
 
 #[test]
 fn in_every_seeded_world_everybody_agrees_and_nothing_told_is_lost() {
-    for seed in seeds() {
+    for seed in seeds(SEEDS, FOUND) {
         println!("seed {seed}");
         random::world_of(seed);
     }
@@ -27,15 +28,6 @@ fn the_same_seed_is_the_same_world_line_by_line() {
         assert_eq!(first.trace().len(), second.trace().len(), "seed {seed}");
         assert!(first.trace().len() > 500, "seed {seed}: a world in which little happens shows little");
     }
-}
-
-fn seeds() -> Vec<u64> {
-    let range = std::env::var("SIM_SEEDS").ok();
-    let Some((from, to)) = range.as_deref().and_then(|range| range.split_once("..")) else {
-        return SEEDS.chain(FOUND.iter().copied()).collect();
-    };
-    let number = |text: &str| text.trim().parse::<u64>().expect("SIM_SEEDS is like 100..200");
-    (number(from)..number(to)).collect()
 }
 
 #[test]
