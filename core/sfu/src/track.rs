@@ -116,7 +116,11 @@ impl Track {
             pixels => self
                 .layers
                 .iter()
-                .position(|layer| layer.pixels() == 0 || layer.pixels() * 100 >= pixels * COVERED_PERCENT)
+                .position(|layer| {
+                    // Sizes are what clients say they are.
+                    let (has, needs) = (layer.pixels().saturating_mul(100), pixels.saturating_mul(COVERED_PERCENT));
+                    has == 0 || has >= needs
+                })
                 .unwrap_or(top),
         };
         Some(by_size.min(wish.max_layer.map_or(top, usize::from)))
@@ -256,6 +260,14 @@ mod tests {
 
     fn tile(width: u32, height: u32) -> Wish {
         Wish { width, height, ..Wish::default() }
+    }
+
+    #[test]
+    fn a_tile_and_layers_of_absurd_size_are_only_large() {
+        let mut track = camera(&["f", "h", "q"]);
+        assert_eq!(track.wanted(&tile(u32::MAX, u32::MAX)), Some(2));
+        track.layers.iter_mut().for_each(|layer| layer.size = LayerSpec { width: u32::MAX, height: u32::MAX });
+        assert_eq!(track.wanted(&tile(u32::MAX, u32::MAX)), Some(0));
     }
 
     #[test]

@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 use str0m::media::MediaKind;
 
 const TICK: Duration = Duration::from_millis(5);
+/// As often as the shard may want to be called at one moment.
+const MOST_CALLS: usize = 200;
 const START: UnixMs = UnixMs(1_700_000_000_000);
 
 /// Somebody in a [`MediaWorld`].
@@ -267,6 +269,12 @@ impl MediaWorld {
         }
         if self.node.poll_timeout().is_some_and(|(at, _)| at <= self.wall()) {
             self.node_gets(Input::Timeout);
+        }
+        // As often as it wants to be called since the last moment: a peer with much to send is.
+        let mut calls = 0;
+        while let Some(at) = self.shard.poll_timeout().filter(|at| *at < self.now && calls < MOST_CALLS) {
+            self.shard.handle_timeout(at.max(self.now - TICK));
+            calls += 1;
         }
         self.shard.handle_timeout(self.now);
         while let Some(transmit) = self.shard.poll_transmit() {

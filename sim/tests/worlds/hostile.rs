@@ -7,9 +7,9 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Seeds that gate.
-const SEEDS: std::ops::Range<u64> = 1..3;
+const SEEDS: std::ops::Range<u64> = 1..8;
 /// Seeds beyond those that found something once.
-const FOUND: &[u64] = &[];
+const FOUND: &[u64] = &[110];
 /// Things that the hostile one does in a world.
 const ACTS: usize = 60;
 
