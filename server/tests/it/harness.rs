@@ -303,6 +303,16 @@ impl Person {
         self.socket.send(message).await.unwrap();
     }
 
+    /// Sends, or tells that the server has closed.
+    pub async fn tries(&mut self, message: Message) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+        self.socket.send(message).await
+    }
+
+    /// The next signal; `None` when the server has closed.
+    pub async fn hears_or_ends(&mut self) -> Option<Say> {
+        next(&mut self.socket).await
+    }
+
     /// The next signal that the test is interested in; others are passed over.
     pub async fn hears<T>(&mut self, mut wanted: impl FnMut(Say) -> Option<T>) -> T {
         loop {

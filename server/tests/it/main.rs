@@ -7,6 +7,7 @@ mod compatibility;
 mod ears;
 mod events;
 mod harness;
+mod hostile;
 mod http;
 mod invites;
 mod leaks;
