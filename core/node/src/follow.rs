@@ -2,7 +2,7 @@
 //! until the event is durable.
 
 use crate::log::Effect;
-use crate::node::{Audience, Node, Phase, signal_update};
+use crate::node::{Audience, Node, Phase};
 use crate::wire;
 use livekit_protocol as proto;
 use lyceum_session as session;
@@ -92,7 +92,7 @@ impl Node {
         let to = self.audience(person, Audience::Others);
         let farewell = seat.farewell(person, &self.log.state, reason);
         self.departed.note(person, &farewell, &to, self.now);
-        self.tell_after(to, signal_update(farewell));
+        self.tell_after(to, wire::update(vec![farewell]));
         self.room_changes();
     }
 

@@ -17,7 +17,6 @@ use livekit_protocol as proto;
 use lyceum_session as session;
 use lyceum_sfu as sfu;
 use proto::leave_request::Action;
-use proto::signal_response::Message;
 use session::{Command, Ctx, Fact, PersonId, Reject, UnixMs};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -325,7 +324,7 @@ impl Node {
             }
         }
         for (to, participants) in updates {
-            self.tell_after(to, wire::signal(Message::Update(proto::ParticipantUpdate { participants })));
+            self.tell_after(to, wire::update(participants));
         }
     }
 
@@ -417,8 +416,4 @@ impl Node {
         self.phase = Phase::Closed;
         self.give(Output::Closed);
     }
-}
-
-pub(crate) fn signal_update(info: proto::ParticipantInfo) -> proto::SignalResponse {
-    wire::signal(Message::Update(proto::ParticipantUpdate { participants: vec![info] }))
 }

@@ -7,7 +7,6 @@ use crate::wire;
 use livekit_protocol as proto;
 use lyceum_session as session;
 use proto::request_response::Reason;
-use proto::signal_response::Message;
 use session::{ConnectionId, PersonId, TrackId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,7 +78,7 @@ impl Node {
     pub(crate) fn tell_permission(&mut self, receiver: ClientId, track: &TrackId, allowed: bool) {
         let Some(publication) = self.log.state.tracks.get(track) else { return };
         let participant_sid = publication.connection.0.clone();
-        let update = proto::SubscriptionPermissionUpdate { participant_sid, track_sid: track.0.clone(), allowed };
-        self.tell_after(vec![receiver], wire::signal(Message::SubscriptionPermissionUpdate(update)));
+        let update = wire::permission_update(participant_sid, track.0.clone(), allowed);
+        self.tell_after(vec![receiver], update);
     }
 }

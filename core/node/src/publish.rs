@@ -207,8 +207,7 @@ impl Node {
         if self.is_behind() {
             return self.refuse(id, Reason::LimitExceeded, LOG_IS_BEHIND, Some(request));
         }
-        let known = self.tracks.get_mut(track);
-        let known = match known {
+        let known = match self.tracks.get_mut(track) {
             Some(known) if known.owner == id => known,
             Some(_) => {
                 return self.refuse(id, Reason::NotAllowed, "the track belongs to somebody else", Some(request));

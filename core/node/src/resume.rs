@@ -5,7 +5,7 @@
 use crate::api::{ClientId, Join, Output};
 use crate::clients::media_of;
 use crate::log::Effect;
-use crate::node::{Audience, Node, signal_update};
+use crate::node::{Audience, Node};
 use crate::wire;
 use livekit_protocol as proto;
 use lyceum_session as session;
@@ -131,15 +131,13 @@ impl Node {
         let Some(client) = self.clients.of_connection(connection) else { return };
         let (id, to) = (client.id, vec![client.id]);
         self.log.after(Effect::Reconnect { client: id });
-        let seats: Vec<PersonId> = self.roster.people().cloned().collect();
         let is_back = |other: &PersonId| self.roster.seat(other).is_some() && self.sees(person, other);
         let departed = self.departed.to_tell(id, is_back);
         if !departed.is_empty() {
-            self.tell_after(to.clone(), signal_updates(departed));
+            self.tell_after(to.clone(), wire::update(departed));
         }
-        let visible = seats.iter().filter(|other| self.sees(person, other));
-        let here: Vec<_> = visible.filter_map(|other| self.info(other)).collect();
-        self.tell_after(to.clone(), signal_updates(here));
+        let here = self.others_for(person).into_iter().chain(self.info(person)).collect();
+        self.tell_after(to.clone(), wire::update(here));
         let room = Some(self.room_info(Some(&self.space_of(person))));
         self.tell_after(to, wire::signal(Message::RoomUpdate(proto::RoomUpdate { room })));
         self.log.after(Effect::Receive { client: id, command: sfu::Command::RestartIce { conn: media_of(id) } });
@@ -250,12 +248,5 @@ impl Node {
                 self.set_wish(id, &track, sfu::Wish { enabled: false, ..wish });
             }
         }
-    }
-}
-
-fn signal_updates(participants: Vec<proto::ParticipantInfo>) -> proto::SignalResponse {
-    match <[_; 1]>::try_from(participants) {
-        Ok([info]) => signal_update(info),
-        Err(participants) => wire::signal(Message::Update(proto::ParticipantUpdate { participants })),
     }
 }

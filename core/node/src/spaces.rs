@@ -190,8 +190,7 @@ impl Node {
         }
         for (space, participants) in parted {
             let staying = self.clients_in(&space, |person| !moving.has(person));
-            let update = Message::Update(proto::ParticipantUpdate { participants });
-            self.tell_after(staying, wire::signal(update));
+            self.tell_after(staying, wire::update(participants));
         }
     }
 
@@ -216,7 +215,7 @@ impl Node {
         let participants: Vec<_> = visible.filter_map(|person| self.info(person)).collect();
         let there = self.clients_in(to, |person| !moving.has(person));
         if !participants.is_empty() {
-            self.tell_after(there, wire::signal(Message::Update(proto::ParticipantUpdate { participants })));
+            self.tell_after(there, wire::update(participants));
         }
     }
 

@@ -50,10 +50,7 @@ impl Node {
         let response = match why {
             NotReceived::NoSuchTrack => wire::subscription_failed(sid, SubscriptionError::SeTrackNotfound),
             NotReceived::NotPermitted { publisher_sid } => {
-                let track_sid = sid.to_owned();
-                let update =
-                    proto::SubscriptionPermissionUpdate { participant_sid: publisher_sid, track_sid, allowed: false };
-                wire::signal(Message::SubscriptionPermissionUpdate(update))
+                wire::permission_update(publisher_sid, sid.to_owned(), false)
             }
             NotReceived::TooMany => {
                 self.complain(id, Reason::LimitExceeded, "too many subscriptions; end some first".to_owned());

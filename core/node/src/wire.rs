@@ -25,6 +25,17 @@ pub(crate) fn signal(message: Message) -> proto::SignalResponse {
     proto::SignalResponse { message: Some(message) }
 }
 
+/// How people are now.
+pub(crate) fn update(participants: Vec<proto::ParticipantInfo>) -> proto::SignalResponse {
+    signal(Message::Update(proto::ParticipantUpdate { participants }))
+}
+
+/// Whether a publisher lets a client receive a track.
+pub(crate) fn permission_update(participant_sid: String, track_sid: String, allowed: bool) -> proto::SignalResponse {
+    let update = proto::SubscriptionPermissionUpdate { participant_sid, track_sid, allowed };
+    signal(Message::SubscriptionPermissionUpdate(update))
+}
+
 /// A server that sends a client away: what happened, and what the client should do.
 pub(crate) fn leave(reason: DisconnectReason, action: Action) -> proto::SignalResponse {
     signal(Message::Leave(proto::LeaveRequest {
