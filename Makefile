@@ -10,7 +10,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name '*.tsbuildinfo')
 
-.PHONY: help run test check sim mutate bench fmt clean web server
+.PHONY: help run test check sim mutate bench types fmt clean web server
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,11 @@ bench: ## Synthetic learners on an optimised server; ARGS="--help" says what can
 	@scripts/setup.sh run
 	@$(MAKE) web
 	@scripts/bench.sh $(ARGS)
+
+types: ## Write the SDK's types of commands, events and entities anew from the Rust types
+	@mkdir -p web/sdk/src/generated
+	cargo run --quiet --package lyceum-session --features schema --example typescript > web/sdk/src/generated/class.ts.new
+	mv web/sdk/src/generated/class.ts.new web/sdk/src/generated/class.ts
 
 fmt: ## Format everything that `make check` looks at
 	cargo fmt --all

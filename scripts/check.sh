@@ -12,6 +12,11 @@ say "Types and lints: web"
 say "Lints: Rust"
 cargo clippy --workspace --all-targets --locked -- --deny warnings
 
+say "Generated types: what the SDK has is what the Rust types give"
+cargo clippy --package lyceum-session --features schema --examples --locked -- --deny warnings
+cargo run --quiet --package lyceum-session --features schema --example typescript --locked |
+  diff web/sdk/src/generated/class.ts - || { echo "They differ: run \`make types\`." >&2 && exit 1; }
+
 say "Mutations: each rule that is broken on purpose is still where it was"
 scripts/mutations.sh --check >/dev/null
 

@@ -199,9 +199,24 @@ pub enum Reject {
 }
 
 impl Reject {
-    /// The code, from a closed set.
+    /// Every code that there is.
+    pub const CODES: [&str; 11] = [
+        "forbidden",
+        "stale_grant",
+        "conflict",
+        "closed",
+        "not_found",
+        "limit",
+        "rate",
+        "not_admitted",
+        "session_ended",
+        "invalid",
+        "unavailable",
+    ];
+
+    /// The code, one of [`Reject::CODES`].
     pub fn code(&self) -> &'static str {
-        match self {
+        let code = match self {
             Reject::Forbidden(_) => "forbidden",
             Reject::StaleGrant { .. } => "stale_grant",
             Reject::Conflict(_) | Reject::Stale { .. } => "conflict",
@@ -213,6 +228,8 @@ impl Reject {
             Reject::SessionEnded => "session_ended",
             Reject::Invalid(_) => "invalid",
             Reject::Unavailable(_) => "unavailable",
-        }
+        };
+        debug_assert!(Self::CODES.contains(&code), "a code that clients do not know");
+        code
     }
 }

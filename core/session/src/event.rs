@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 /// A fact in its place in the log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// Place in the session's log, from 1, gapless.
     pub seq: Seq,
@@ -28,6 +29,7 @@ pub struct Event {
 
 /// What happened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "payload")]
 pub enum Fact {
     /// The first event of every log.
@@ -209,6 +211,7 @@ pub enum Fact {
 
 /// What a session allows and how long it waits. All durations in milliseconds.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Policy {
     /// How many people may be present; 0 is no limit. Hidden people do not count.
     pub max_participants: u32,
@@ -228,6 +231,7 @@ pub struct Policy {
 /// Whether a person wants what another shows. It names the person and the source and not the track, since every
 /// publication has a new track id.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TrackChoice {
     /// Whose track.
     pub of: PersonId,
@@ -239,6 +243,7 @@ pub struct TrackChoice {
 
 /// How a person is shown and what they may do.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Profile {
     /// Display name.
     pub name: Text,
@@ -256,6 +261,7 @@ pub struct Profile {
 
 /// A role in a class.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Role {
@@ -271,6 +277,7 @@ pub enum Role {
 
 /// What kind of client a participant is; LiveKit's `ParticipantInfo.Kind`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Kind {
@@ -283,6 +290,7 @@ pub enum Kind {
 
 /// What a person may do; LiveKit's grants.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct Permission {
     pub can_publish: bool,
@@ -298,6 +306,7 @@ pub struct Permission {
 
 /// What a device says of itself; informational.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct Client {
     pub sdk: String,
@@ -309,6 +318,7 @@ pub struct Client {
 
 /// A published track as its publisher describes it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Publication {
     /// Which track.
     pub track: TrackId,
@@ -346,6 +356,7 @@ pub struct Publication {
 
 /// One quality of a simulcast track.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Layer {
     /// LiveKit's `VideoQuality` by number: 0 low, 1 medium, 2 high.
     pub quality: i32,
@@ -359,6 +370,7 @@ pub struct Layer {
 
 /// Audio or video.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum MediaKind {
@@ -368,6 +380,7 @@ pub enum MediaKind {
 
 /// What a track shows; LiveKit's `TrackSource`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Source {
@@ -380,6 +393,7 @@ pub enum Source {
 
 /// Why a session ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// Nobody came within `empty_timeout_ms`.
@@ -392,6 +406,7 @@ pub enum EndReason {
 
 /// Why a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DetachReason {
     /// The client said goodbye.
@@ -418,6 +433,7 @@ pub enum DetachReason {
 
 /// Why a person is no longer part of the session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum LeaveReason {
@@ -428,6 +444,7 @@ pub enum LeaveReason {
 
 /// Why a track is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UnpublishReason {
     /// Its publisher stopped it.

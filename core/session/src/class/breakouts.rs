@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 /// The groups of a session. There is one set at a time, and groups have no groups.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Breakouts {
     /// The place of the fact that changed them, or a placement, last.
     pub rev: Seq,
@@ -33,6 +34,7 @@ pub struct Breakouts {
 
 /// Whether people are in their groups.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BreakoutsStatus {
     /// Not yet.
@@ -45,6 +47,7 @@ pub enum BreakoutsStatus {
 
 /// One group.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Group {
     /// What it is called.
     pub title: String,
@@ -57,6 +60,7 @@ pub struct Group {
 
 /// A group's call for help.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Help {
     /// Who called.
     pub person: PersonId,
@@ -66,6 +70,7 @@ pub struct Help {
 
 /// A group as it is drawn up.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct GroupPlan {
     pub space: SpaceName,
@@ -80,6 +85,7 @@ pub struct GroupPlan {
 
 /// How people get into a group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BreakoutMode {
     /// Dealt out by the command's seed.
@@ -96,6 +102,7 @@ pub enum BreakoutMode {
 
 /// Where people go who are admitted while breakouts are open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LatePolicy {
     /// They stay in the main room.

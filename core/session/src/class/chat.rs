@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where somebody writes to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[allow(missing_docs)]
 pub enum To {
@@ -25,6 +26,7 @@ pub enum To {
 
 /// Where a message can be read.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[allow(missing_docs)]
 pub enum Channel {
@@ -38,6 +40,7 @@ pub enum Channel {
 
 /// A message.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Message {
     /// Where it can be read.
     pub to: Channel,
@@ -59,6 +62,7 @@ pub struct Message {
 
 /// Whether a message is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MessageStatus {
     /// It is.

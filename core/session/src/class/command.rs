@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 /// What somebody wants to happen in a class. Where a Space can be left out, it is the one that the sender is placed in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "payload")]
 pub enum ClassCommand {
     /// Ends the session after the policy's time to undo. Naming the session confirms it. Contested: revision of the policy.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// A deck of slides, named by the place of the fact that announced it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Deck {
     /// Who brought it.
     pub author: Option<PersonId>,
@@ -27,6 +28,7 @@ pub struct Deck {
 
 /// Whether a deck can be shown.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeckStatus {
     /// Its file is on the way.
@@ -45,6 +47,7 @@ pub enum DeckStatus {
 
 /// The slide that a Space shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Page {
     /// Of which deck.
     pub deck: Seq,
@@ -54,6 +57,7 @@ pub struct Page {
 
 /// Who draws on the boards of a Space, beside those whose role lets them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BoardAccess {
     /// The presenter.

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 
 /// What happened in a class.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "payload")]
 pub enum ClassFact {
     #[serde(rename = "session.ending")]
@@ -238,6 +239,7 @@ pub enum ClassFact {
 
 /// What somebody had not submitted when a poll closed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Draft {
     pub person: PersonId,
     pub answers: Answers,

@@ -14,6 +14,7 @@ macro_rules! capabilities {
     ($($name:ident = $text:literal,)*) => {
         /// One permitted action, `module.verb`.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[allow(missing_docs)]
         pub enum Cap { $(#[serde(rename = $text)] $name,)* }
 
@@ -139,6 +140,21 @@ impl Serialize for Caps {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Caps {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Caps".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<Vec<Cap>>()
+    }
+}
+
 impl<'de> Deserialize<'de> for Caps {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Names;
@@ -163,11 +179,13 @@ impl<'de> Deserialize<'de> for Caps {
 
 /// The version of a person's grant: it grows by one with every change of what they may do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
 /// What a person may do, and since which version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Grant {
     /// Its version.
     pub epoch: Epoch,

@@ -20,6 +20,7 @@ pub struct Hands {
 
 /// A raised hand.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hand {
     /// Since which place in the log.
     pub since: Seq,
@@ -31,6 +32,7 @@ pub struct Hand {
 
 /// What a hand is raised for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum HandIntent {
@@ -43,6 +45,7 @@ pub enum HandIntent {
 
 /// Which hand comes first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HandOrder {
     /// Who raised it first.

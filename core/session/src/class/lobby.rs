@@ -24,6 +24,7 @@ pub struct Waiting {
 
 /// Why somebody may not come back.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ban {
     /// Banned, rather than removed: not everybody who admits people may lift it.
     pub banned: bool,
@@ -35,6 +36,7 @@ pub struct Ban {
 
 /// Why somebody waits no more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WithdrawReason {
     /// They did not want to.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a person wants their devices to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Intent {
     /// The microphone.
     pub mic: MicIntent,
@@ -20,6 +21,7 @@ pub struct Intent {
 
 /// What a person wants their microphone to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MicIntent {
     /// They have not said yet, or want none.

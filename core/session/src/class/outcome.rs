@@ -32,6 +32,7 @@ pub struct Envelope {
 
 /// Which command of a client caused an event.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cause {
     /// The client's id for it.
     pub id: CmdId,
@@ -66,6 +67,7 @@ pub enum Outcome {
 
 /// What became of a response that was accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseOutcome {
     /// It counts.

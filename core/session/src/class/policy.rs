@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the room allows, and how long it waits. All durations in milliseconds.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClassPolicy {
     /// Who waits before they are let in.
     pub lobby: LobbyMode,
@@ -63,6 +64,7 @@ impl Default for ClassPolicy {
 
 /// Who waits before they are let in. Staff never does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LobbyMode {
     /// Nobody.
@@ -73,6 +75,7 @@ pub enum LobbyMode {
 
 /// Whether messages wait for a moderator.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChatMode {
     /// They do not.
@@ -83,6 +86,7 @@ pub enum ChatMode {
 
 /// Who may write to whom alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DirectMessages {
     /// Nobody to nobody.
@@ -95,6 +99,7 @@ pub enum DirectMessages {
 
 /// What happens to a class without staff.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Unattended {
     /// Nothing.
@@ -110,6 +115,7 @@ pub enum Unattended {
 
 /// Who presents when the presenter is lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Fallback {
     /// Somebody who leads the class and is connected, if there is anybody.
@@ -120,6 +126,7 @@ pub enum Fallback {
 
 /// A change of policy: what is left out stays.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct PolicyPatch {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// The presenter's lease of a Space.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Lease {
     /// Who holds it.
     pub person: PersonId,
@@ -23,6 +24,7 @@ pub struct Lease {
 
 /// Why the presenter changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PresenterReason {
     /// Somebody appointed them.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is asked, and by which rules.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PollSpec {
     /// What it is for.
     #[serde(default)]
@@ -54,6 +55,7 @@ fn learners() -> Vec<Role> {
 
 /// What it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum PollMode {
@@ -65,6 +67,7 @@ pub enum PollMode {
 
 /// Who learns who answered what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Anonymity {
     /// Staff, and everybody once names are published.
@@ -78,6 +81,7 @@ pub enum Anonymity {
 
 /// What happens at the close to answers that were not submitted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DraftPolicy {
     /// Complete ones count; others are kept for the teacher.
@@ -91,6 +95,7 @@ pub enum DraftPolicy {
 
 /// One question.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Item {
     /// What kind of answer it takes.
     #[serde(flatten)]
@@ -110,6 +115,7 @@ pub struct Item {
 
 /// What kind of answer a question takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[allow(missing_docs)]
 pub enum ItemKind {
@@ -142,6 +148,7 @@ pub enum ItemKind {
 
 /// An answer to one question.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[allow(missing_docs)]
 pub enum Answer {
@@ -160,6 +167,7 @@ pub type Answers = Vec<Option<Answer>>;
 
 /// Who is asked.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[allow(missing_docs)]
 pub enum Target {
@@ -174,6 +182,7 @@ pub enum Target {
 
 /// What is shown of a result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PublishDetail {
     /// Counts.
@@ -185,6 +194,7 @@ pub enum PublishDetail {
 
 /// How many people chose what: for each question, for each of its options. Questions without options count who answered.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Tally {
     /// People counted.
     pub people: u32,

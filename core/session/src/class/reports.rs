@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A report of abuse.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// Who reports.
     pub author: PersonId,

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 /// The main room or a breakout.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Space {
     /// The place of the fact that changed it last.
     pub rev: Seq,
@@ -33,6 +34,7 @@ pub struct Space {
 
 /// What is shown how.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stage {
     /// How.
     #[serde(default)]
@@ -44,6 +46,7 @@ pub struct Stage {
 
 /// How a Space is laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
     /// Everybody the same.

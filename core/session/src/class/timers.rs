@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A timer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Timer {
     /// Who started it.
     pub author: Option<PersonId>,

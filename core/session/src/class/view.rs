@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A kind of entity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Collection {
@@ -89,6 +90,7 @@ pub struct Viewer {
 
 /// An entity as one person sees it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 #[allow(missing_docs)]
 pub enum Entity {
@@ -113,6 +115,7 @@ pub enum Entity {
 
 /// The session as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct SessionView {
     pub session: Option<SessionId>,
@@ -131,11 +134,13 @@ pub struct SessionView {
 
 /// A person as others see them.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct ParticipantView {
     pub name: Text,
     pub role: Role,
     pub rev: Seq,
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["online", "reconnecting", "offline"])))]
     pub presence: &'static str,
     pub deadline: Option<UnixMs>,
     pub joined_at: UnixMs,
@@ -148,6 +153,7 @@ pub struct ParticipantView {
 
 /// What a person may do; for themselves and staff.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct GrantView {
     #[serde(flatten)]
@@ -157,6 +163,7 @@ pub struct GrantView {
 
 /// Somebody who waits.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct WaitingView {
     pub name: Text,
@@ -168,6 +175,7 @@ pub struct WaitingView {
 
 /// A raised hand.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct HandView {
     #[serde(flatten)]
@@ -179,6 +187,7 @@ pub struct HandView {
 
 /// A question.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct QuestionView {
     pub author: PersonId,
@@ -193,6 +202,7 @@ pub struct QuestionView {
 
 /// A poll as it is asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct PollView {
     pub rev: Seq,
@@ -210,6 +220,7 @@ pub struct PollView {
 
 /// What came out of a poll so far.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct ResultView {
     pub eligible: u32,
@@ -220,9 +231,11 @@ pub struct ResultView {
 
 /// What became of one person's answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct ResponseView {
     /// `counted`, `late` or `kept`.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["counted", "late", "kept"])))]
     pub status: &'static str,
     /// Nobody sees those of an anonymous poll here.
     pub answers: Option<Answers>,
@@ -231,6 +244,7 @@ pub struct ResponseView {
 
 /// The question how it goes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct CheckpointView {
     pub id: Seq,
