@@ -57,7 +57,7 @@ async fn hold_class(store: Store, session: SessionId, end: Instant) -> Result<Ve
     while Instant::now() < end {
         let event = Event { seq, at: UnixMs(seq.0), mono_ms: seq.0, actor: Some(person.clone()), cause: None, fact };
         let asked = Instant::now();
-        store.append(tenant.clone(), session.clone(), vec![event]).await?;
+        store.append(tenant.clone(), session.clone(), vec![event], vec![]).await?;
         waits.push(asked.elapsed());
         seq = seq.next();
         let track = TrackId::from("TR_microphone_0001");

@@ -260,7 +260,7 @@ impl<L: Logic> Session<L> {
             self.note(event);
         }
         let last = events.last().map(|event| event.seq).unwrap_or_default();
-        let commit = self.shared.store.append(self.tenant.clone(), self.session.clone(), events);
+        let commit = self.shared.store.append(self.tenant.clone(), self.session.clone(), events, vec![]);
         Box::pin(async move { commit.await.map(|()| last) })
     }
 

@@ -5,6 +5,7 @@ use super::StoreError;
 use super::schema::{self, KEYS};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD as BASE64};
+use lyceum_session::class::SideWrite;
 use lyceum_session::{Event, PersonId, Seq, SessionId, TenantId, Text};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use std::collections::{BTreeSet, HashMap};
@@ -31,9 +32,47 @@ pub(super) struct PersonKey {
 struct Place<'a> {
     tenant: &'a TenantId,
     session: &'a SessionId,
-    seq: Seq,
-    /// The text's position in [`Event::personal_mut`].
+    slot: Slot,
+    /// The text's position in what [`Personal::visit`] goes through.
     field: u32,
+}
+
+/// Which record of a session.
+#[derive(Clone, Copy)]
+pub(super) enum Slot {
+    Event(Seq),
+    /// Of a poll; whose it is, their key says.
+    Draft(Seq),
+}
+
+/// A record with personal texts in it.
+pub(super) trait Personal {
+    fn slot(&self) -> Slot;
+    /// Every text in it, always in the same order, with the person whose key protects it.
+    fn visit(&mut self, visit: impl FnMut(&PersonId, &mut Text));
+}
+
+impl Personal for Event {
+    fn slot(&self) -> Slot {
+        Slot::Event(self.seq)
+    }
+
+    fn visit(&mut self, visit: impl FnMut(&PersonId, &mut Text)) {
+        self.personal_mut(visit);
+    }
+}
+
+impl Personal for SideWrite {
+    fn slot(&self) -> Slot {
+        match self {
+            // A ballot has no text of anybody.
+            SideWrite::Draft { poll, .. } | SideWrite::Ballot { poll, .. } => Slot::Draft(*poll),
+        }
+    }
+
+    fn visit(&mut self, visit: impl FnMut(&PersonId, &mut Text)) {
+        self.personal_mut(visit);
+    }
 }
 
 /// `keys.sqlite`, for one thread.
@@ -43,9 +82,7 @@ pub(super) struct Keys {
 
 impl Keys {
     pub fn open_writer(directory: &Path) -> Result<Self, StoreError> {
-        let conn = schema::open_writer(directory, &KEYS)?;
-        conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(())).map_err(sqlite)?;
-        Ok(Self { conn })
+        Ok(Self { conn: schema::open_writer(directory, &KEYS)? })
     }
 
     pub fn open_reader(directory: &Path) -> Result<Self, StoreError> {
@@ -139,16 +176,16 @@ impl PersonKey {
     }
 }
 
-/// Seals every personal text of an event. Every person in it must have a key in the ring.
+/// Seals every personal text of a record. Every person in it must have a key in the ring.
 pub(super) fn seal(
     ring: &KeyRing,
     tenant: &TenantId,
     session: &SessionId,
-    event: &mut Event,
+    record: &mut impl Personal,
 ) -> Result<(), StoreError> {
-    let (seq, mut field, mut outcome) = (event.seq, 0, Ok(()));
-    event.personal_mut(|person, text| {
-        let place = Place { tenant, session, seq, field };
+    let (slot, mut field, mut outcome) = (record.slot(), 0, Ok(()));
+    record.visit(|person, text| {
+        let place = Place { tenant, session, slot, field };
         field += 1;
         // An empty text tells nothing of anybody and stays as it is.
         if outcome.is_err() || text.0.is_empty() {
@@ -162,17 +199,17 @@ pub(super) fn seal(
     outcome
 }
 
-/// Opens every personal text of an event with the keys that there are; texts whose key was erased become [`ERASED`].
+/// Opens every personal text of a record with the keys that there are; texts whose key was erased become [`ERASED`].
 pub(super) fn open(
     keys: &Keys,
     ring: &mut HashMap<PersonId, Option<PersonKey>>,
     tenant: &TenantId,
     session: &SessionId,
-    event: &mut Event,
+    record: &mut impl Personal,
 ) -> Result<(), StoreError> {
-    let (seq, mut field, mut outcome) = (event.seq, 0, Ok(()));
-    event.personal_mut(|person, text| {
-        let place = Place { tenant, session, seq, field };
+    let (slot, mut field, mut outcome) = (record.slot(), 0, Ok(()));
+    record.visit(|person, text| {
+        let place = Place { tenant, session, slot, field };
         field += 1;
         if outcome.is_err() || text.0.is_empty() {
             return;
@@ -192,7 +229,7 @@ pub(super) fn open(
 fn open_text(key: Option<&PersonKey>, place: &Place<'_>, text: &str) -> Result<String, StoreError> {
     let damaged = || StoreError::Corrupt {
         file: schema::SESSIONS.name,
-        detail: format!("text {} of event {} of session {} does not open", place.field, place.seq, place.session),
+        detail: format!("text {} of {} of session {} does not open", place.field, place.slot, place.session),
     };
     let mut sealed = BASE64.decode(text).map_err(|_| damaged())?;
     let (head, secret) = sealed.split_at_mut_checked(1 + KEY_ID_LEN + NONCE_LEN).ok_or_else(damaged)?;
@@ -210,16 +247,32 @@ fn open_text(key: Option<&PersonKey>, place: &Place<'_>, text: &str) -> Result<S
 }
 
 impl Place<'_> {
-    /// Unambiguous, because each name has its length before it.
+    /// Unambiguous, because each name has its length before it, and the two kinds of slots differ in length.
     fn bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(28 + self.tenant.0.len() + self.session.0.len());
+        let mut bytes = Vec::with_capacity(33 + self.tenant.0.len() + self.session.0.len());
         for name in [&self.tenant.0, &self.session.0] {
             bytes.extend_from_slice(&(name.len() as u64).to_be_bytes());
             bytes.extend_from_slice(name.as_bytes());
         }
-        bytes.extend_from_slice(&self.seq.0.to_be_bytes());
+        let seq = match self.slot {
+            Slot::Event(seq) => seq,
+            Slot::Draft(poll) => {
+                bytes.extend_from_slice(b"draft");
+                poll
+            }
+        };
+        bytes.extend_from_slice(&seq.0.to_be_bytes());
         bytes.extend_from_slice(&self.field.to_be_bytes());
         bytes
+    }
+}
+
+impl std::fmt::Display for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Event(seq) => write!(f, "event {seq}"),
+            Self::Draft(poll) => write!(f, "a draft of poll {poll}"),
+        }
     }
 }
 

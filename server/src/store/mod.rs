@@ -1,8 +1,8 @@
-//! What survives a crash: rooms, each session's log, when a session was last alive, and the keys of persons. One thread writes,
+//! What survives a crash: rooms, each session's log and the drafts and ballots beside it, when a session was last alive, and the keys of persons. One thread writes,
 //! with group commit to SQLite; readers have connections of their own. It knows what an event looks like, and nothing of what
 //! may happen in a class.
 //!
-//! In the data directory: `sessions.sqlite` (rooms, sessions, events, heartbeats), `keys.sqlite` (person keys, erasable) and
+//! In the data directory: `sessions.sqlite` (rooms, sessions, events, heartbeats, drafts, ballots), `keys.sqlite` (person keys, erasable) and
 //! `lyceum.lock` (one process at a time).
 
 mod error;
@@ -16,6 +16,7 @@ pub use error::StoreError;
 pub use keys::ERASED;
 
 use keys::Keys;
+use lyceum_session::class::SideWrite;
 use lyceum_session::{Event, PersonId, Policy, RoomName, Seq, SessionId, TenantId, UnixMs};
 use queue::{Queue, Work};
 use reader::{Reader, Readers};
@@ -156,10 +157,13 @@ impl Store {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Appends events to a session's log: all of them or none. They are in line when this returns, in the order of the calls; the
-    /// future resolves once they are durable, and may be dropped. They must continue the log without a gap, from
-    /// `session.started` at 1, and a Room has one live session at a time. After an error, what was appended behind it to the same
-    /// session fails too.
+    /// Appends events to a session's log, and what lies beside it: all of them or none. They are in line when this returns, in
+    /// the order of the calls; the future resolves once they are durable, and may be dropped. Events must continue the log
+    /// without a gap, from `session.started` at 1, and a Room has one live session at a time. After an error, events that were
+    /// appended behind it to the same session fail too.
+    ///
+    /// A draft may come alone, and is of a poll that the log has. A ballot comes with the `poll.responded` that it belongs to.
+    /// Drafts that an event says are of no use any more go with it; a draft in the same call counts as saved after its events.
     ///
     /// Joining the line never blocks. A caller bounds what it leaves in line, by waiting for its futures or for [`Store::ready`];
     /// beyond a bound for all sessions together it gets [`StoreError::Overloaded`].
@@ -168,8 +172,9 @@ impl Store {
         tenant: TenantId,
         session: SessionId,
         events: Vec<Event>,
+        side: Vec<SideWrite>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
-        self.submit(Work::Append { tenant, session, events })
+        self.submit(Work::Append { tenant, session, events, side })
     }
 
     /// Remembers that these sessions were alive at this time. Sessions that are unknown or have ended are passed over.
@@ -219,6 +224,12 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Event>, StoreError> {
         self.ask(move |reader| reader.events(&tenant, &session, from, limit)).await
+    }
+
+    /// What lies beside a session's log, to be given to `State::keep` after the log was read: drafts by poll and person, then
+    /// ballots by poll and choice.
+    pub async fn side(&self, tenant: TenantId, session: SessionId) -> Result<Vec<SideWrite>, StoreError> {
+        self.ask(move |reader| reader.side(&tenant, &session)).await
     }
 
     /// The place of a session's last durable event; 0 if there is none.

@@ -2,7 +2,8 @@
 //! hold. Joining the line never blocks; when it is full, the newcomer is refused.
 
 use super::{Room, StoreError};
-use lyceum_session::{Event, Fact, PersonId, SessionId, TenantId, UnixMs};
+use lyceum_session::class::SideWrite;
+use lyceum_session::{Event, PersonId, SessionId, TenantId, UnixMs};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{oneshot, watch};
@@ -14,7 +15,7 @@ const CROWDED_BYTES: usize = WAITING_BYTES_MAX / 4;
 
 /// What the writer can be asked to do.
 pub(super) enum Work {
-    Append { tenant: TenantId, session: SessionId, events: Vec<Event> },
+    Append { tenant: TenantId, session: SessionId, events: Vec<Event>, side: Vec<SideWrite> },
     Heartbeat { sessions: Vec<(TenantId, SessionId)>, at: UnixMs },
     UpsertRoom(Room),
     Probe,
@@ -147,7 +148,10 @@ impl Work {
     fn bytes(&self) -> usize {
         const RECORD: usize = 512;
         match self {
-            Work::Append { events, .. } => events.iter().map(|event| RECORD + text_bytes(&event.fact)).sum(),
+            Work::Append { events, side, .. } => {
+                let events: usize = events.iter().map(|event| RECORD + json_bytes(&event.fact)).sum();
+                events + side.iter().map(|record| RECORD + json_bytes(record)).sum::<usize>()
+            }
             Work::Heartbeat { sessions, .. } => sessions.len() * RECORD / 4,
             Work::UpsertRoom(room) => RECORD + room.metadata.len(),
             Work::Probe | Work::Erase { .. } => RECORD,
@@ -155,18 +159,23 @@ impl Work {
     }
 }
 
-/// The texts that clients choose and that may be long.
-fn text_bytes(fact: &Fact) -> usize {
-    match fact {
-        Fact::SessionStarted { metadata, .. } => metadata.len(),
-        Fact::ParticipantAdmitted { profile, .. } | Fact::ParticipantUpdated { profile, .. } => {
-            let attributes: usize = profile.attributes.iter().map(|(key, value)| key.len() + value.0.len()).sum();
-            profile.name.0.len() + profile.metadata.0.len() + attributes
+/// The length of a record's JSON: what clients choose in it may be long.
+fn json_bytes(record: &impl serde::Serialize) -> usize {
+    struct Count(usize);
+
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
         }
-        Fact::ConnectionAttached { client, .. } => {
-            client.sdk.len() + client.version.len() + client.os.len() + client.browser.len()
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
         }
-        Fact::TrackPublished { publication } => publication.name.0.len() + publication.stream.len(),
-        _ => 0,
     }
+
+    let mut count = Count(0);
+    // What has no JSON form is refused by the writer.
+    let _ = serde_json::to_writer(&mut count, record);
+    count.0
 }

@@ -4,7 +4,8 @@
 use super::keys::{self, Keys};
 use super::schema::{self, SESSIONS};
 use super::{LiveSession, Room, SessionFilter, SessionRow, StoreError};
-use lyceum_session::{Event, RoomName, Seq, SessionId, TenantId, UnixMs};
+use lyceum_session::class::{Answers, SavedDraft, SideWrite};
+use lyceum_session::{Event, PersonId, RoomName, Seq, SessionId, TenantId, UnixMs};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -100,6 +101,38 @@ impl Reader {
             }
         }
         Ok(events)
+    }
+
+    pub fn side(&self, tenant: &TenantId, session: &SessionId) -> Result<Vec<SideWrite>, StoreError> {
+        let mut side = Vec::new();
+        let mut query = self
+            .conn
+            .prepare_cached(
+                "SELECT poll, person, at_ms, answers FROM drafts WHERE tenant = ? AND session = ? ORDER BY poll, person",
+            )
+            .map_err(sqlite)?;
+        let mut rows = query.query(params![tenant.0, session.0]).map_err(sqlite)?;
+        let mut ring = HashMap::new();
+        while let Some(row) = rows.next().map_err(sqlite)? {
+            let (poll, person) = (Seq(row.get(0).map_err(sqlite)?), PersonId(row.get(1).map_err(sqlite)?));
+            let at = UnixMs(row.get(2).map_err(sqlite)?);
+            let draft = SavedDraft { answers: answers(row, 3, session)?, at };
+            let mut record = SideWrite::Draft { poll, person, draft };
+            keys::open(&self.keys, &mut ring, tenant, session, &mut record)?;
+            side.push(record);
+        }
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT poll, answers FROM ballots WHERE tenant = ? AND session = ?")
+            .map_err(sqlite)?;
+        let mut rows = query.query(params![tenant.0, session.0]).map_err(sqlite)?;
+        let mut ballots = Vec::new();
+        while let Some(row) = rows.next().map_err(sqlite)? {
+            ballots.push((Seq(row.get(0).map_err(sqlite)?), answers(row, 1, session)?));
+        }
+        ballots.sort_unstable();
+        side.extend(ballots.into_iter().map(|(poll, answers)| SideWrite::Ballot { poll, answers }));
+        Ok(side)
     }
 
     pub fn head(&self, tenant: &TenantId, session: &SessionId) -> Result<Seq, StoreError> {
@@ -212,6 +245,14 @@ fn room(row: &Row<'_>) -> rusqlite::Result<Room> {
             rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::new(error))
         })?,
         metadata: row.get(4)?,
+    })
+}
+
+fn answers(row: &Row<'_>, column: usize, session: &SessionId) -> Result<Answers, StoreError> {
+    let json: String = row.get(column).map_err(sqlite)?;
+    serde_json::from_str(&json).map_err(|error| {
+        let detail = format!("a draft or a ballot of session {session} cannot be read: {error}");
+        StoreError::Corrupt { file: SESSIONS.name, detail }
     })
 }
 

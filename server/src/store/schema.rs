@@ -16,11 +16,12 @@ pub(super) struct File {
     pub migrations: &'static [&'static str],
 }
 
-/// Rooms, sessions, events and heartbeats.
+/// Rooms, sessions, events, heartbeats, and what lies beside the log: drafts and ballots.
 pub(super) const SESSIONS: File = File {
     name: "sessions.sqlite",
     application_id: 0x4c79_5365, // "LySe"
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE store (id BLOB NOT NULL) STRICT;
 
         CREATE TABLE rooms (
@@ -59,7 +60,29 @@ pub(super) const SESSIONS: File = File {
             at_ms INTEGER NOT NULL,
             PRIMARY KEY (tenant, session)
         ) STRICT, WITHOUT ROWID;
-    "],
+    ",
+        "
+        CREATE TABLE drafts (
+            tenant TEXT NOT NULL,
+            session TEXT NOT NULL,
+            poll INTEGER NOT NULL,
+            person TEXT NOT NULL,
+            at_ms INTEGER NOT NULL,
+            answers TEXT NOT NULL,
+            PRIMARY KEY (tenant, session, poll, person)
+        ) STRICT, WITHOUT ROWID;
+
+        -- The id is random and tells nothing; there is no hidden row number that would count them.
+        CREATE TABLE ballots (
+            tenant TEXT NOT NULL,
+            session TEXT NOT NULL,
+            poll INTEGER NOT NULL,
+            id BLOB NOT NULL,
+            answers TEXT NOT NULL,
+            PRIMARY KEY (tenant, session, poll, id)
+        ) STRICT, WITHOUT ROWID;
+    ",
+    ],
 };
 
 /// The keys of persons, apart from what they protect, so that a key can be erased here without touching a log.
@@ -79,6 +102,9 @@ pub(super) const KEYS: File = File {
     "],
 };
 
+/// How long a connection waits for another one that holds the file.
+pub(super) const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// Opens a file for writing, creates it if it is missing, and brings its tables up to date.
 pub(super) fn open_writer(directory: &Path, file: &File) -> Result<Connection, StoreError> {
     let path = directory.join(file.name);
@@ -89,6 +115,9 @@ pub(super) fn open_writer(directory: &Path, file: &File) -> Result<Connection, S
     let version = version(&conn, file)?;
     configure(&conn).map_err(|error| StoreError::sqlite(file.name, error))?;
     durable(&conn, file.name)?;
+    // What is deleted (a key, a draft, the ballots of a poll that closes) is overwritten, not only forgotten.
+    conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))
+        .map_err(|error| StoreError::sqlite(file.name, error))?;
     migrate(&mut conn, file, version)?;
     Ok(conn)
 }
@@ -109,7 +138,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 
 fn configure(conn: &Connection) -> rusqlite::Result<()> {
     // Readers and the writer do not wait for each other, save for moments; this is for an operator's own tools on the files.
-    conn.busy_timeout(std::time::Duration::from_secs(30))?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "cell_size_check", true)
 }

@@ -3,18 +3,19 @@
 
 use super::keys::{self, KeyRing, Keys, checkpoint};
 use super::queue::{Done, Job, Queue, Work};
-use super::schema::SESSIONS;
+use super::schema::{self, SESSIONS};
 use super::{Counters, Followers, Lock, Room, StoreError};
-use lyceum_session::{Event, Fact, RoomName, Seq, SessionId, TenantId, UnixMs};
+use lyceum_session::class::{ClassFact, SideWrite};
+use lyceum_session::{Event, Fact, PersonId, RoomName, Seq, SessionId, TenantId, Text, UnixMs};
 use rusqlite::{Connection, OptionalExtension, Params, params};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a batch that has begun takes in newcomers before it is committed.
 const BATCH_WINDOW: Duration = Duration::from_millis(5);
-/// Most events in one transaction, so that a backlog is told of in steps.
-const BATCH_EVENTS_MAX: usize = 4096;
+/// Most events, drafts and ballots in one transaction, so that a backlog is told of in steps.
+const BATCH_RECORDS_MAX: usize = 4096;
 /// Commits or events after which the write-ahead log is copied into the file: some megabytes.
 const CHECKPOINT_COMMITS: u64 = 500;
 const CHECKPOINT_EVENTS: u64 = 5_000;
@@ -36,6 +37,8 @@ pub(super) struct Writer {
     /// Since the write-ahead log was last copied.
     commits: u64,
     events: u64,
+    /// Ballots were mixed, and the write-ahead log still holds them as they came.
+    traces: bool,
     /// Set once the disk has failed to sync: what it holds is not known until the files are opened anew.
     broken: Option<StoreError>,
 }
@@ -54,6 +57,10 @@ struct Batch {
     answers: Vec<(Done, Result<(), StoreError>)>,
     heads: HashMap<(TenantId, SessionId), Seq>,
     events: usize,
+    /// Events, drafts and ballots.
+    records: usize,
+    /// Whether ballots of a poll were mixed.
+    mixed: bool,
 }
 
 impl Writer {
@@ -76,6 +83,7 @@ impl Writer {
             heads: HashMap::new(),
             commits: 0,
             events: 0,
+            traces: false,
             broken: None,
         }
     }
@@ -124,7 +132,7 @@ impl Writer {
         let mut round = vec![batch.take_in(first)];
         self.conn.execute_batch("BEGIN IMMEDIATE").map_err(sqlite)?;
         loop {
-            while batch.events < BATCH_EVENTS_MAX
+            while batch.records < BATCH_RECORDS_MAX
                 && let Some(job) = self.queue.take_if(|work| !matches!(work, Work::Erase { .. }))
             {
                 round.push(batch.take_in(job));
@@ -137,7 +145,7 @@ impl Writer {
                 let refused = self.carry_out(work, batch)?;
                 batch.answers[place].1 = refused;
             }
-            if began.elapsed() > BATCH_WINDOW || batch.events >= BATCH_EVENTS_MAX {
+            if began.elapsed() > BATCH_WINDOW || batch.records >= BATCH_RECORDS_MAX {
                 return Ok(());
             }
         }
@@ -148,6 +156,7 @@ impl Writer {
         self.conn.execute_batch("COMMIT").map_err(|error| self.failed(error))?;
         self.counters.committed(batch.events, began.elapsed());
         self.commits += 1;
+        self.traces |= batch.mixed;
         self.events += batch.events as u64;
         Ok(())
     }
@@ -159,15 +168,15 @@ impl Writer {
         }
         let mut missing = BTreeSet::new();
         for (_, work) in round {
-            let Work::Append { tenant, events, .. } = work else { continue };
-            for event in events {
-                event.personal_mut(|person, text| {
-                    let owner = (tenant.clone(), person.clone());
-                    if !text.0.is_empty() && !self.ring.contains_key(&owner) {
-                        missing.insert(owner);
-                    }
-                });
-            }
+            let Work::Append { tenant, events, side, .. } = work else { continue };
+            let mut need = |person: &PersonId, text: &mut Text| {
+                let owner = (tenant.clone(), person.clone());
+                if !text.0.is_empty() && !self.ring.contains_key(&owner) {
+                    missing.insert(owner);
+                }
+            };
+            events.iter_mut().for_each(|event| event.personal_mut(&mut need));
+            side.iter_mut().for_each(|record| record.personal_mut(&mut need));
         }
         self.keys.ensure(&mut self.ring, missing)
     }
@@ -175,7 +184,7 @@ impl Writer {
     /// The inner result is the job's own: a refusal that leaves the batch as it was.
     fn carry_out(&mut self, work: Work, batch: &mut Batch) -> Result<Result<(), StoreError>, StoreError> {
         match work {
-            Work::Append { tenant, session, events } => self.append(tenant, session, events, batch),
+            Work::Append { tenant, session, events, side } => self.append((tenant, session), events, side, batch),
             Work::Heartbeat { sessions, at } => self.heartbeat(&sessions, at).map(Ok),
             Work::UpsertRoom(room) => self.upsert_room(&room).map(Ok),
             Work::Probe => self.touch().map(Ok),
@@ -185,12 +194,11 @@ impl Writer {
 
     fn append(
         &mut self,
-        tenant: TenantId,
-        session: SessionId,
+        log: (TenantId, SessionId),
         events: Vec<Event>,
+        side: Vec<SideWrite>,
         batch: &mut Batch,
     ) -> Result<Result<(), StoreError>, StoreError> {
-        let log = (tenant, session);
         let head = match self.heads.get(&log) {
             Some(head) => *head,
             None => self.read_head(&log.0, &log.1)?,
@@ -199,13 +207,32 @@ impl Writer {
             Ok(head) => head,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        if let Err(problem) = lies_beside(head, new_head, &events, &side) {
+            return Ok(Err(StoreError::BadAppend { session: log.1, problem }));
+        }
         if let Some(Event { fact: Fact::SessionStarted { room, .. }, .. }) = events.first()
             && let Some(live) = self.live_session(&log.0, room)?
         {
             return Ok(Err(StoreError::RoomHasSession { room: room.clone(), session: live }));
         }
+        let closed: BTreeSet<Seq> = events.iter().filter_map(closes).collect();
+        let (ballots, drafts): (Vec<_>, Vec<_>) =
+            side.into_iter().partition(|record| matches!(record, SideWrite::Ballot { .. }));
+        // Ballots first, so that a close in the same call mixes them in; drafts last, so that one is kept that was saved after
+        // an answer.
+        for ballot in ballots {
+            self.insert_beside(&log.0, &log.1, ballot)?;
+        }
         for event in events {
             self.insert(&log.0, &log.1, event)?;
+        }
+        for draft in drafts {
+            if !matches!(&draft, SideWrite::Draft { poll, .. } if closed.contains(poll)) {
+                self.insert_beside(&log.0, &log.1, draft)?;
+            }
+        }
+        for poll in closed {
+            batch.mixed |= self.mix_ballots(&log.0, &log.1, poll)?;
         }
         if self.heads.len() > CACHE_MAX {
             self.heads.clear();
@@ -228,15 +255,70 @@ impl Writer {
                 )?;
                 self.execute("DELETE FROM heartbeats WHERE tenant = ? AND session = ?", params![tenant.0, session.0])?;
             }
+            Fact::Class(fact) => {
+                if let Some((poll, person)) = fact.forgets_drafts() {
+                    self.execute(
+                        "DELETE FROM drafts WHERE tenant = ?1 AND session = ?2 AND poll = ?3
+                         AND (?4 IS NULL OR person = ?4)",
+                        params![tenant.0, session.0, poll.0, person.map(|person| person.0.as_str())],
+                    )?;
+                }
+            }
             _ => {}
         }
         keys::seal(&self.ring, tenant, session, &mut event)?;
-        let json = serde_json::to_string(&event)
-            .map_err(|error| StoreError::Bug(format!("an event has no JSON form: {error}")))?;
         self.execute(
             "INSERT INTO events (tenant, session, seq, at_ms, event) VALUES (?, ?, ?, ?, ?)",
-            params![tenant.0, session.0, event.seq.0, millis(event.at), json],
+            params![tenant.0, session.0, event.seq.0, millis(event.at), json(&event)?],
         )
+    }
+
+    fn insert_beside(&self, tenant: &TenantId, session: &SessionId, mut record: SideWrite) -> Result<(), StoreError> {
+        keys::seal(&self.ring, tenant, session, &mut record)?;
+        match record {
+            SideWrite::Draft { poll, person, draft } => self.execute(
+                "INSERT INTO drafts (tenant, session, poll, person, at_ms, answers) VALUES (?, ?, ?, ?, ?, ?)
+                 ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, answers = excluded.answers",
+                params![tenant.0, session.0, poll.0, person.0, millis(draft.at), json(&draft.answers)?],
+            ),
+            SideWrite::Ballot { poll, answers } => self.insert_ballot(tenant, session, poll, &json(&answers)?),
+        }
+    }
+
+    /// A ballot has no time, no person and no number of its own, and its id is random: no reader of the table can tell whose
+    /// it is, by its columns or by the order of its rows. See [`Self::mix_ballots`] for what lies deeper.
+    fn insert_ballot(
+        &self,
+        tenant: &TenantId,
+        session: &SessionId,
+        poll: Seq,
+        answers: &str,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT INTO ballots (tenant, session, poll, id, answers) VALUES (?, ?, ?, ?, ?)",
+            params![tenant.0, session.0, poll.0, keys::random::<16>()?, answers],
+        )
+    }
+
+    /// Writes the ballots of a poll anew, sorted, under new ids. Whether there were any.
+    ///
+    /// Within a page SQLite puts rows in the order in which they came, and the write-ahead log has each ballot in the transaction
+    /// of the event that says who answered. Whoever copies the files while the poll is open can therefore match the two. After
+    /// the close they can not: the old rows are overwritten (`secure_delete`), the new ones came in the order of what was
+    /// chosen, and the write-ahead log is emptied as soon as no reader needs it. Copies that were made before (backups, snapshots of
+    /// the disk) and blocks that a drive has put aside are out of reach.
+    fn mix_ballots(&self, tenant: &TenantId, session: &SessionId, poll: Seq) -> Result<bool, StoreError> {
+        const OF_POLL: &str = "FROM ballots WHERE tenant = ? AND session = ? AND poll = ?";
+        let which = params![tenant.0, session.0, poll.0];
+        let mut query = self.conn.prepare_cached(&format!("SELECT answers {OF_POLL}")).map_err(sqlite)?;
+        let ballots = query.query_map(which, |row| row.get(0)).map_err(sqlite)?;
+        let mut ballots: Vec<String> = ballots.collect::<Result<_, _>>().map_err(sqlite)?;
+        ballots.sort_unstable();
+        self.execute(&format!("DELETE {OF_POLL}"), which)?;
+        for ballot in &ballots {
+            self.insert_ballot(tenant, session, poll, ballot)?;
+        }
+        Ok(!ballots.is_empty())
     }
 
     /// Remembers that sessions were alive; those that are not live are passed over.
@@ -260,12 +342,10 @@ impl Writer {
 
     /// A Room that is known keeps the time at which it was created.
     fn upsert_room(&self, room: &Room) -> Result<(), StoreError> {
-        let policy = serde_json::to_string(&room.policy)
-            .map_err(|error| StoreError::Bug(format!("a policy has no JSON form: {error}")))?;
         self.execute(
             "INSERT INTO rooms (tenant, name, created_at_ms, policy, metadata) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET policy = excluded.policy, metadata = excluded.metadata",
-            params![room.tenant.0, room.name.0, millis(room.created_at), policy, room.metadata],
+            params![room.tenant.0, room.name.0, millis(room.created_at), json(&room.policy)?, room.metadata],
         )
     }
 
@@ -297,6 +377,9 @@ impl Writer {
 
     /// Copies the write-ahead log into the file once it is worth it: after the answers, so that nobody waits for it.
     fn checkpoint_when_due(&mut self) {
+        if self.traces {
+            self.remove_traces();
+        }
         if self.commits < CHECKPOINT_COMMITS && self.events < CHECKPOINT_EVENTS {
             return;
         }
@@ -305,6 +388,19 @@ impl Writer {
         if let Err(error) = copied {
             let error = self.failed(error);
             tracing::error!(%error, "the store could not empty its write-ahead log");
+        }
+    }
+
+    /// Empties the write-ahead log, unless a reader is in it just now; then the next batch tries again.
+    fn remove_traces(&mut self) {
+        let emptied = self.conn.busy_timeout(Duration::ZERO).and_then(|()| checkpoint(&self.conn, "TRUNCATE"));
+        let emptied = self.conn.busy_timeout(schema::BUSY_TIMEOUT).and(emptied);
+        match emptied {
+            Ok(emptied) => self.traces = !emptied,
+            Err(error) => {
+                let error = self.failed(error);
+                tracing::error!(%error, "the store could not empty its write-ahead log");
+            }
         }
     }
 
@@ -324,8 +420,9 @@ impl Writer {
 impl Batch {
     /// Remembers whom to tell; returns the job's place among the answers, and its work.
     fn take_in(&mut self, job: Job) -> (usize, Work) {
-        if let Work::Append { events, .. } = &job.work {
+        if let Work::Append { events, side, .. } = &job.work {
             self.events += events.len();
+            self.records += events.len() + side.len();
         }
         self.answers.push((job.done, Ok(())));
         (self.answers.len() - 1, job.work)
@@ -361,6 +458,45 @@ fn follows(head: Head, tenant: &TenantId, session: &SessionId, events: &[Event])
     Ok(head)
 }
 
+/// Whether these drafts and ballots belong beside the log from `before` to `after`; what is wrong if not.
+fn lies_beside(before: Head, after: Head, events: &[Event], side: &[SideWrite]) -> Result<(), &'static str> {
+    if before.ended && !side.is_empty() {
+        return Err("the session has ended");
+    }
+    // Where a log is lost, its places are given again: a draft must not wait for another poll of the same name.
+    let mut unmatched = BTreeMap::<Seq, isize>::new();
+    for record in side {
+        let (SideWrite::Draft { poll, .. } | SideWrite::Ballot { poll, .. }) = record;
+        if *poll == Seq(0) || *poll > after.seq {
+            return Err("a draft or a ballot is of a poll that the log does not have");
+        }
+        if matches!(record, SideWrite::Ballot { .. }) {
+            *unmatched.entry(*poll).or_default() += 1;
+        }
+    }
+    for event in events {
+        if let Fact::Class(ClassFact::PollResponded { poll, answers: None, .. }) = &event.fact {
+            *unmatched.entry(*poll).or_default() -= 1;
+        }
+    }
+    if unmatched.values().any(|ballots| *ballots != 0) {
+        return Err("there must be one ballot for each anonymous answer");
+    }
+    Ok(())
+}
+
+/// Which poll an event closes.
+fn closes(event: &Event) -> Option<Seq> {
+    match &event.fact {
+        Fact::Class(ClassFact::PollClosed { poll, .. }) => Some(*poll),
+        _ => None,
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Bug(format!("something has no JSON form: {error}")))
+}
+
 /// Milliseconds as SQLite's signed integers hold them.
 fn millis(at: UnixMs) -> i64 {
     i64::try_from(at.0).unwrap_or(i64::MAX)
@@ -383,9 +519,10 @@ impl Drop for Abandon {
 mod tests {
     use super::*;
     use lyceum_session::Policy;
+    use lyceum_session::class::{Answer, SavedDraft};
     use tokio::sync::oneshot::Receiver;
 
-    type Answer = Receiver<Result<(), StoreError>>;
+    type Told = Receiver<Result<(), StoreError>>;
 
     #[test]
     fn a_full_disk_fails_the_whole_batch_and_work_goes_on_once_there_is_space() {
@@ -404,6 +541,29 @@ mod tests {
         assert_eq!([small.try_recv(), large.try_recv()], [Ok(Ok(())), Ok(Ok(()))]);
         let stored: u32 = writer.conn.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap();
         assert_eq!(stored, 2);
+    }
+
+    #[test]
+    fn a_full_disk_fails_events_together_with_what_lies_beside_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(directory.path());
+        let pages: i64 = writer.conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let long = || {
+            let answers = vec![Some(Answer::Text { text: "x".repeat(100_000).as_str().into() })];
+            SideWrite::Draft { poll: Seq(1), person: "u-1".into(), draft: SavedDraft { answers, at: UnixMs(1) } }
+        };
+        let count = |writer: &Writer, table: &str| -> u32 {
+            writer.conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+        };
+        for (holds, answer, rows) in
+            [(pages + 4, Err(StoreError::DiskFull { file: "sessions.sqlite" }), 0), (1_000, Ok(()), 1)]
+        {
+            writer.disk_holds(holds);
+            let mut appended = append_beside(&writer, ("RM_1", 10), vec![long()]);
+            writer.write_what_waits();
+            assert_eq!(appended.try_recv(), Ok(answer));
+            assert_eq!((count(&writer, "events"), count(&writer, "drafts")), (rows, rows));
+        }
     }
 
     #[test]
@@ -438,7 +598,11 @@ mod tests {
     }
 
     /// The first event of a session, with metadata of this many bytes.
-    fn append(writer: &Writer, (session, bytes): (&str, usize)) -> Answer {
+    fn append(writer: &Writer, log: (&str, usize)) -> Told {
+        append_beside(writer, log, vec![])
+    }
+
+    fn append_beside(writer: &Writer, (session, bytes): (&str, usize), side: Vec<SideWrite>) -> Told {
         let (tenant, session) = (TenantId::from("school"), SessionId::from(session));
         let fact = Fact::SessionStarted {
             tenant: tenant.clone(),
@@ -455,6 +619,6 @@ mod tests {
             metadata: "x".repeat(bytes),
         };
         let event = Event { seq: Seq(1), at: UnixMs(1), mono_ms: 0, actor: None, cause: None, fact };
-        writer.queue.push(Work::Append { tenant, session, events: vec![event] }).unwrap()
+        writer.queue.push(Work::Append { tenant, session, events: vec![event], side }).unwrap()
     }
 }

@@ -275,7 +275,7 @@ impl Running {
         let started_at: u64 = 1000 + session.trim_start_matches("RM_").parse::<u64>().unwrap();
         let event =
             Event { seq: Seq(seq), at: UnixMs(started_at + seq - 1), mono_ms: seq - 1, actor: None, cause: None, fact };
-        self.server.app.store.append(tenant(), session.into(), vec![event.clone()]).await.unwrap();
+        self.server.app.store.append(tenant(), session.into(), vec![event.clone()], vec![]).await.unwrap();
         event
     }
 }

@@ -15,6 +15,7 @@ mod media;
 mod openapi;
 mod process;
 mod settings;
+mod side;
 mod signalling;
 mod spaces;
 mod store;

@@ -3,6 +3,7 @@
 
 use futures_util::FutureExt;
 use lyceum::store::{ERASED, PolicyOverrides, Room, SessionFilter, Store, StoreError};
+use lyceum_session::class::{Answer, SavedDraft, SideWrite};
 use lyceum_session::*;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -459,7 +460,7 @@ async fn a_damaged_file_is_an_error_and_never_a_panic() {
                 store.sessions(tenant(), SessionFilter::default(), 10).await?;
                 store.rooms(tenant(), None, 10).await?;
                 store.read(tenant(), "RM_1".into(), Seq(1), 100).await?;
-                store.append(tenant(), "RM_2".into(), class("RM_2", &["Bob"])).await
+                store.append(tenant(), "RM_2".into(), class("RM_2", &["Bob"]), vec![]).await
             };
             let outcome = all.await;
             store.close().await;
@@ -488,7 +489,11 @@ async fn files_that_do_not_belong_together_are_refused() {
 
 /// Data directories as each earlier version left them: `sqlite3 FILE .dump` of both files after a clean stop, and the two
 /// pragmas that a dump leaves out. In each, Ada and an erased person were in class `RM_1`, which was live.
-const EARLIER: [(&str, &str); 1] = [(include_str!("store/v1-sessions.sql"), include_str!("store/v1-keys.sql"))];
+const EARLIER: [(&str, &str); 2] = [
+    (include_str!("store/v1-sessions.sql"), include_str!("store/v1-keys.sql")),
+    // Both have a draft of the same poll, which has two ballots.
+    (include_str!("store/v2-sessions.sql"), include_str!("store/v1-keys.sql")),
+];
 
 #[tokio::test]
 async fn a_data_directory_of_every_version_is_read_and_goes_on() {
@@ -498,7 +503,8 @@ async fn a_data_directory_of_every_version_is_read_and_goes_on() {
         std::fs::create_dir(school.data()).unwrap();
         school.sql("sessions.sqlite").execute_batch(sessions).unwrap();
         school.sql("keys.sqlite").execute_batch(keys).unwrap();
-        versions.insert((school.version("sessions.sqlite"), school.version("keys.sqlite")));
+        let version = school.version("sessions.sqlite");
+        versions.insert((version, school.version("keys.sqlite")));
 
         let store = school.open();
         let mut log = class("RM_1", &["Ada", "Grace"]);
@@ -518,6 +524,26 @@ async fn a_data_directory_of_every_version_is_read_and_goes_on() {
         append(&store, "RM_1", std::slice::from_ref(&next)).await.unwrap();
         log.push(next);
         assert_eq!(read(&store, "RM_1").await, log);
+
+        let draft = |who: &str, at: u64, text: &str| {
+            let answers = vec![Some(Answer::Text { text: text.into() }), None];
+            SideWrite::Draft { poll: Seq(5), person: who.into(), draft: SavedDraft { answers, at: UnixMs(at) } }
+        };
+        let ballot = |number| SideWrite::Ballot { poll: Seq(5), answers: vec![Some(Answer::Number { number })] };
+        let mut side = match version {
+            1 => vec![],
+            _ => vec![
+                draft("u-1", 1_700_000_000_006, "Ada's first thought"),
+                draft("u-3", 1_700_000_000_007, ERASED),
+                ballot(5),
+                ballot(7),
+            ],
+        };
+        assert_eq!(store.side(tenant(), "RM_1".into()).await.unwrap(), side);
+        let newer = draft("u-0", 1_700_000_000_008, "new");
+        store.append(tenant(), "RM_1".into(), vec![], vec![newer.clone()]).await.unwrap();
+        side.insert(0, newer);
+        assert_eq!(store.side(tenant(), "RM_1".into()).await.unwrap(), side);
         store.close().await;
     }
     let school = School::with_a_class().await;
@@ -624,12 +650,12 @@ fn crash_event(session: &str, seq: u64) -> Event {
 
 // ---- helpers -------------------------------------------------------------------------------------------------------
 
-struct School {
+pub struct School {
     directory: TempDir,
 }
 
 impl School {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { directory: tempfile::tempdir().unwrap() }
     }
 
@@ -642,11 +668,11 @@ impl School {
         school
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
-    fn open(&self) -> Store {
+    pub fn open(&self) -> Store {
         Store::open(self.data()).unwrap()
     }
 
@@ -656,7 +682,7 @@ impl School {
     }
 
     /// A way around the store, into one of its files.
-    fn sql(&self, file: &str) -> Connection {
+    pub fn sql(&self, file: &str) -> Connection {
         Connection::open(self.data().join(file)).unwrap()
     }
 
@@ -670,23 +696,23 @@ impl School {
     }
 
     /// Whether any file of the data directory has these bytes anywhere.
-    fn contains(&self, bytes: &[u8]) -> bool {
+    pub fn contains(&self, bytes: &[u8]) -> bool {
         let files = std::fs::read_dir(self.data()).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
         files.into_iter().any(|file| file.windows(bytes.len()).any(|window| window == bytes))
     }
 }
 
 /// Keeps the writer from beginning a transaction, as a slow disk would, so that a test decides what waits.
-struct Busy(Connection);
+pub struct Busy(Connection);
 
 impl Busy {
-    fn hold(school: &School) -> Self {
+    pub fn hold(school: &School) -> Self {
         let conn = school.sql("sessions.sqlite");
         conn.execute_batch("BEGIN IMMEDIATE").unwrap();
         Self(conn)
     }
 
-    fn release(self) {
+    pub fn release(self) {
         self.0.execute_batch("ROLLBACK").unwrap();
     }
 }
@@ -702,24 +728,24 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-fn tenant() -> TenantId {
+pub fn tenant() -> TenantId {
     "school".into()
 }
 
 /// In line as soon as this returns.
-fn append(
+pub fn append(
     store: &Store,
     session: &str,
     events: &[Event],
 ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
-    store.append(tenant(), session.into(), events.to_vec())
+    store.append(tenant(), session.into(), events.to_vec(), vec![])
 }
 
-async fn read(store: &Store, session: &str) -> Vec<Event> {
+pub async fn read(store: &Store, session: &str) -> Vec<Event> {
     store.read(tenant(), session.into(), Seq(1), usize::MAX).await.unwrap()
 }
 
-fn event(seq: u64, fact: Fact) -> Event {
+pub fn event(seq: u64, fact: Fact) -> Event {
     Event { seq: Seq(seq), at: UnixMs(1_700_000_000_000 + seq), mono_ms: seq, actor: None, cause: None, fact }
 }
 
@@ -738,7 +764,7 @@ fn class(session: &str, people: &[&str]) -> Vec<Event> {
     (1..).zip(facts).map(|(seq, fact)| event(seq, fact)).collect()
 }
 
-fn started(session: &str, room: &str) -> Fact {
+pub fn started(session: &str, room: &str) -> Fact {
     let policy = Policy {
         max_participants: 0,
         presence_grace_ms: 30_000,
