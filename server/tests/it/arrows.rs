@@ -3,9 +3,10 @@
 use std::path::Path;
 
 /// Our crates, and which of ours each may use.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("core/session", &[]),
     ("core/sfu", &[]),
+    ("core/documents", &[]),
     ("core/node", &["lyceum-session", "lyceum-sfu"]),
     ("core/xapi", &[]),
     ("server", &["lyceum-session", "lyceum-sfu", "lyceum-node"]),
@@ -44,7 +45,7 @@ const IO: [&str; 22] = [
 const PURE: [&str; 2] = ["rustls-pki-types", "rustls-webpki"];
 
 /// What a core takes from outside, all of it pure.
-const CORE_DEPENDENCIES: [&str; 15] = [
+const CORE_DEPENDENCIES: [&str; 16] = [
     "aws-lc-rs",
     "base64",
     "iri-string",
@@ -60,6 +61,7 @@ const CORE_DEPENDENCIES: [&str; 15] = [
     "str0m",
     "thiserror",
     "tracing",
+    "yrs",
 ];
 
 #[test]
