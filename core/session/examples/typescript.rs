@@ -5,6 +5,7 @@
 //! of what is written has a name that ends in `Input`.
 
 #![allow(clippy::expect_used, reason = "a generator that cannot go on should stop")]
+#![allow(clippy::disallowed_macros, reason = "what it prints is what it makes")]
 
 use lyceum_session::class::{
     Ban, Breakouts, Cap, CheckpointView, ClassCommand, ClassFact, Collection, Deck, Grant, GrantView, HandView,
