@@ -6,10 +6,12 @@ mod command;
 mod decide;
 mod event;
 mod ids;
+mod saved;
 mod state;
 
 pub use command::{Command, Ctx, Reject};
 pub use decide::decide;
 pub use event::*;
 pub use ids::*;
+pub use saved::{SAVED_VERSION, Unusable};
 pub use state::{Connection, Lost, Participant, Presence, State, apply};

@@ -5,10 +5,11 @@ use crate::class::{self, Class};
 use crate::command::Ctx;
 use crate::event::{Client, Event, Fact, Policy, Profile, Publication, Source, UnpublishReason};
 use crate::ids::{ConnectionId, PersonId, RoomName, Seq, SessionId, SpaceName, TenantId, TrackId, UnixMs};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The state of one session: the fold of its log.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct State {
     /// Place of the last applied event; 0 before the first.
     pub seq: Seq,
@@ -39,7 +40,7 @@ pub struct State {
 }
 
 /// One person in the session.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Participant {
     /// How they are shown and what they may do.
     pub profile: Profile,
@@ -60,7 +61,7 @@ pub struct Participant {
 }
 
 /// A connection that was lost and can be resumed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Lost {
     /// Which.
     pub id: ConnectionId,
@@ -73,7 +74,7 @@ pub struct Lost {
 }
 
 /// One open connection.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Connection {
     /// What the device says of itself.
     pub client: Client,
@@ -84,7 +85,8 @@ pub struct Connection {
 }
 
 /// Whether a person is here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
 pub enum Presence {
     /// At least one connection is open.
     Online,

@@ -45,7 +45,7 @@ const IO: [&str; 22] = [
 const PURE: [&str; 2] = ["rustls-pki-types", "rustls-webpki"];
 
 /// What a core takes from outside, all of it pure.
-const CORE_DEPENDENCIES: [&str; 16] = [
+const CORE_DEPENDENCIES: [&str; 17] = [
     "aws-lc-rs",
     "base64",
     "iri-string",
@@ -58,6 +58,7 @@ const CORE_DEPENDENCIES: [&str; 16] = [
     "schemars",
     "serde",
     "serde_json",
+    "sha2",
     "str0m",
     "thiserror",
     "tracing",

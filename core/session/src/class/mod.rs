@@ -63,10 +63,11 @@ use crate::command::{Ctx, Reject};
 use crate::event::{Event, Fact, Kind, Role};
 use crate::ids::{CmdId, PersonId, Seq, SpaceName, UnixMs};
 use crate::state::{Participant, Presence, State};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The state of a class beside people, connections and tracks: the fold of its log.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Class {
     /// What the room allows.
     pub policy: ClassPolicy,
@@ -109,11 +110,12 @@ pub struct Class {
     /// Reports of abuse.
     pub reports: BTreeMap<Seq, Report>,
     /// Which commands have left a trace in the log, the newest of each person.
+    #[serde(with = "crate::saved::pairs")]
     done: BTreeMap<Option<PersonId>, VecDeque<Done>>,
 }
 
 /// What is known of one person who was admitted.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Member {
     /// What they may do.
     pub grant: Grant,

@@ -65,9 +65,10 @@ pub enum PollStatus {
 }
 
 /// What is stored beside the log.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Side {
     /// Answers that are not submitted yet.
+    #[serde(with = "crate::saved::pairs")]
     pub drafts: BTreeMap<(Seq, PersonId), SavedDraft>,
     /// The ballots of anonymous polls, sorted, so that their order says nothing.
     pub ballots: BTreeMap<Seq, Vec<Answers>>,

@@ -34,7 +34,7 @@ proptest! {
 }
 
 /// Something of everything is there.
-fn in_full_swing() -> Lesson {
+pub fn in_full_swing() -> Lesson {
     use ClassCommand as C;
     let mut lesson = Lesson::begins();
     for anonymity in [Anonymity::Named, Anonymity::Anonymous] {
@@ -54,7 +54,7 @@ fn in_full_swing() -> Lesson {
     lesson
 }
 
-fn search() -> ProptestConfig {
+pub fn search() -> ProptestConfig {
     let mut config = ProptestConfig::default();
     // Proptest's own number of cases, unless somebody asks for another: these schedules are long.
     if config.cases == 256 {
@@ -68,7 +68,7 @@ fn search() -> ProptestConfig {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub enum Step {
     Comes(&'static str, Role),
     LosesNetwork(&'static str),
     Publishes(&'static str, Source),
@@ -79,13 +79,13 @@ enum Step {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Expects {
+pub enum Expects {
     Newest,
     Nothing,
     Seq(u64),
 }
 
-fn takes(lesson: &mut Lesson, step: Step) {
+pub fn takes(lesson: &mut Lesson, step: Step) {
     if lesson.state.ended {
         return;
     }
@@ -171,7 +171,7 @@ fn resolved(state: &State, mut command: ClassCommand) -> ClassCommand {
     command
 }
 
-fn steps() -> impl Strategy<Value = Step> {
+pub fn steps() -> impl Strategy<Value = Step> {
     let who = prop_oneof![2 => Just(None), 7 => Just(Some(TEACHER)), 8 => people().prop_map(Some)];
     let expects = prop_oneof![
         8 => Just(Expects::Newest),

@@ -18,6 +18,8 @@ pub struct Lesson {
     pub log: Vec<Event>,
     /// What lies beside the log, as a store has it.
     pub side: Vec<SideWrite>,
+    /// How many events there were when each of them was kept.
+    pub kept_at: Vec<usize>,
     pub memory: Memory,
     pub now: UnixMs,
     /// Whether pages are followed; schedules with many steps follow some.
@@ -50,6 +52,7 @@ impl Lesson {
             state: State::default(),
             log: Vec::new(),
             side: Vec::new(),
+            kept_at: Vec::new(),
             memory: Memory::default(),
             now: START,
             pages: BTreeMap::new(),
@@ -147,6 +150,7 @@ impl Lesson {
         for write in &answer.side {
             self.state.keep(write);
             self.side.push(write.clone());
+            self.kept_at.push(self.log.len());
         }
         if matches!(answer.outcome, Outcome::Rejected { kept: None, .. }) || answer.repeated {
             assert_eq!(self.state, before, "a refusal and a repetition change nothing");

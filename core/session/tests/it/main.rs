@@ -14,6 +14,7 @@ mod log;
 mod model;
 mod paper;
 mod polling;
+mod saved;
 mod schedules;
 mod stories;
 mod talking;
