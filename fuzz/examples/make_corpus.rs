@@ -30,6 +30,7 @@ fn inputs() -> Vec<Input> {
     inputs.extend(descriptions());
     inputs.extend(payloads());
     inputs.extend(texts());
+    inputs.extend(classroom());
     inputs
 }
 
@@ -246,5 +247,36 @@ other = { secret = \"S3CRET-S3CRET-S3CRET-S3CRET-abcdefghij\", tenant = \"other\
         ("frame", "two_frames", vec![0, 2, 7, 8, 0, 0, 0, 1, 9]),
         ("frame", "a_giant", vec![0xff, 0xff, 1, 2, 3]),
         ("frame", "cut_short", vec![0, 9, 1]),
+    ]
+}
+
+fn classroom() -> Vec<Input> {
+    let hello = r#"{"t":"hello","token":"eyJ","device":"tab-1","client":{"sdk":"js","version":"1","os":null},
+"session":"RM_1","seq":4711}"#;
+    let raise =
+        r#"{"t":"cmd","id":"01994f6e","type":"hand.raise","payload":{"intent":"question"},"expect":4,"epoch":9}"#;
+    let poll = r#"{"t":"cmd","id":"c","type":"activity.create","payload":{"spec":{"title":"Mass","mode":"quiz","items":[
+{"prompt":"g?","kind":"single","options":["9.81","3"],"key":{"kind":"options","options":[0]}}]}}}"#;
+    let respond = r#"{"t":"cmd","id":"c","type":"poll.respond","payload":{"poll":7,"answers":[
+{"kind":"options","options":[1]},null,{"kind":"point","x":500,"y":20}]}}"#;
+    let plan = r#"{"t":"cmd","id":"c","type":"breakouts.plan","payload":{"mode":"random","seed":18446744073709551615,
+"groups":[{"space":"A","title":"A","persons":["ann"]}]}}"#;
+    let policy = r#"{"t":"cmd","id":"c","type":"policy.set","payload":{"patch":{"unattended":{"end_after":{"ms":1}},
+"locks":["chat.send"]}}}"#;
+    let twice = r#"{"t":"cmd","id":"c","type":"chat.send","payload":{"body":"a","body":"b"}}"#;
+    let huge = r#"{"t":"ping","id":1e308,"at":-99999999999999999999999999}"#;
+    let deep = format!(r#"{{"t":"cmd","id":"c","type":"hand.lower","payload":{}"#, r#"{"a":["#.repeat(40));
+    vec![
+        ("classroom", "a_hello", hello.into()),
+        ("classroom", "a_hand", raise.into()),
+        ("classroom", "a_quiz", poll.into()),
+        ("classroom", "an_answer", respond.into()),
+        ("classroom", "groups", plan.into()),
+        ("classroom", "a_policy", policy.into()),
+        ("classroom", "a_key_twice", twice.into()),
+        ("classroom", "a_ping_with_huge_numbers", huge.into()),
+        ("classroom", "nested_too_deep", deep.into()),
+        ("classroom", "a_goodbye", r#"{"t":"leave"}"#.into()),
+        ("classroom", "an_unknown_command", r#"{"t":"cmd","id":"c","type":"hand.wave"}"#.into()),
     ]
 }

@@ -20,6 +20,7 @@ pub const TARGETS: &[Target] = &[
     ("frame", server::ice_tcp_frames),
     ("token", server::token),
     ("query", server::join_query),
+    ("classroom", server::classroom_message),
     ("config", server::configuration),
     ("event", server::stored_events),
 ];

@@ -2,6 +2,7 @@
 
 use axum::http::HeaderMap;
 use futures_util::FutureExt as _;
+use lyceum::classroom::message::{self, Said};
 use lyceum::config::{ApiKey, ApiKeys, Sources};
 use lyceum::net::tcp::{FRAME_MAX_BYTES, read_frame};
 use lyceum::rtc::params::Params;
@@ -54,6 +55,30 @@ pub fn join_query(bytes: &[u8]) {
     let join = params.join("ann".into(), profile_of(&Claims::default()), &HeaderMap::new());
     let longest = [&join.client.sdk, &join.client.version, &join.client.os, &join.client.browser].map(String::len);
     assert!(longest.into_iter().all(|bytes| bytes <= 4 * 64), "a device says too much of itself");
+}
+
+/// A message on the state socket: read, answered or refused in a sentence that is no longer than it needs to be, and a command
+/// has one digest.
+pub fn classroom_message(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match message::read(&text) {
+        Err(no) => assert!(!no.message.is_empty() && no.message.len() < 8_192, "{}", no.message),
+        Ok(Said::NoCommand(no)) => {
+            assert!(!no.id.0.is_empty() && no.id.0.len() <= 64, "an answer to nothing");
+            assert!(!no.message.is_empty() && no.message.len() < 8_192, "{}", no.message);
+        }
+        Ok(Said::Command(asked)) => {
+            assert!(asked.digest > 0 && asked.digest < 1 << 53);
+            assert!(!asked.id.0.is_empty() && asked.id.0.len() <= 64);
+            assert_eq!(message::read(&text), Ok(Said::Command(asked)), "read in two ways");
+        }
+        Ok(Said::Hello(hello)) => {
+            assert!(!hello.token.is_empty());
+            assert!(hello.device.is_none_or(|device| (1..=64).contains(&device.len())));
+            assert!(hello.client.sdk.len() <= 4 * 64, "a device says too much of itself");
+        }
+        Ok(Said::Ping(_) | Said::Leave) => {}
+    }
 }
 
 /// Configuration from a file and from the environment: accepted, or refused with a reason.
