@@ -6,7 +6,7 @@ use super::media::Routes;
 use super::now;
 use super::registry::{Listed, Shared};
 use crate::store::StoreError;
-use crate::token::{Claims, LyceumClaims, VideoGrant, role_name};
+use crate::token::{Claims, VideoGrant};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use livekit_protocol::{SignalRequest, SignalResponse, signal_response};
@@ -301,20 +301,10 @@ impl<L: Logic> Session<L> {
     fn fresh_token(&self, seat: &Seat, person: PersonId, profile: &Profile, space: SpaceName) -> Option<String> {
         let claims = Claims {
             iss: seat.key.clone(),
-            sub: person.0,
-            name: profile.name.0.clone(),
-            metadata: profile.metadata.0.clone(),
-            attributes: profile.attributes.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect(),
-            kind: crate::token::kind_name(profile.kind).to_owned(),
             exp: now().0 / 1000 + self.shared.config.tokens.access_ttl_s,
             nbf: now().0 / 1000,
             video: Some(seat.grant.with_permission(&profile.permission)),
-            lyceum: Some(LyceumClaims {
-                role: Some(role_name(profile.role).to_owned()),
-                space: Some(space.0),
-                invite: None,
-            }),
-            ..Claims::default()
+            ..Claims::of_person(person, profile, space)
         };
         match self.shared.keyring.sign(&claims) {
             Ok(token) => Some(token),

@@ -122,6 +122,9 @@ pub struct LyceumClaims {
     /// Makes the token an invite.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invite: Option<Invite>,
+    /// Makes the token one for coming back to the state socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume: Option<super::Resume>,
 }
 
 /// Whom an invite lets in, and as what.

@@ -51,6 +51,8 @@ pub enum TokenError {
     Expired,
     #[error("the token is not valid yet (`nbf`); check the clock of whoever made it")]
     NotYetValid,
+    #[error("this token is for coming back to `/classroom/v1`; anything else needs an access token")]
+    NoAccessToken,
     #[error("the token could not be signed")]
     Unsignable,
 }
@@ -71,14 +73,19 @@ impl Keyring {
         self.keys.iter().find(|(_, key)| key.tenant == tenant.0).map(|(name, _)| name.as_str())
     }
 
-    /// Checks signature and times.
+    /// Checks signature and times of an access token.
     pub fn verify(&self, token: &str) -> Result<Verified, TokenError> {
-        self.check(token, true)
+        self.check(token, true).and_then(no_resume)
     }
 
-    /// Checks the signature only: what an expired token says was once true.
+    /// Checks the signature only: what an expired access token says was once true.
     pub fn verify_ignoring_expiry(&self, token: &str) -> Result<Verified, TokenError> {
-        self.check(token, false)
+        self.check(token, false).and_then(no_resume)
+    }
+
+    /// Checks signature and times of a token of any sort.
+    pub(super) fn verify_any(&self, token: &str) -> Result<Verified, TokenError> {
+        self.check(token, true)
     }
 
     fn check(&self, token: &str, times: bool) -> Result<Verified, TokenError> {
@@ -106,6 +113,11 @@ impl Keyring {
         let secret = EncodingKey::from_secret(key.secret.as_bytes());
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &secret).map_err(|_| TokenError::Unsignable)
     }
+}
+
+fn no_resume(verified: Verified) -> Result<Verified, TokenError> {
+    let resumes = verified.claims.lyceum.as_ref().is_some_and(|ours| ours.resume.is_some());
+    if resumes { Err(TokenError::NoAccessToken) } else { Ok(verified) }
 }
 
 fn refusal(error: jsonwebtoken::errors::Error) -> TokenError {

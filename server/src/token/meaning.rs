@@ -1,7 +1,7 @@
 //! What a token means for a class: claims to a profile, and a profile (or an invite's role) back to a grant.
 
-use super::{Claims, VideoGrant};
-use lyceum_session::{Kind, Permission, Profile, Role, Source, Text};
+use super::{Claims, LyceumClaims, VideoGrant};
+use lyceum_session::{Kind, Permission, PersonId, Profile, Role, Source, SpaceName, Text};
 
 const ROLES: [(&str, Role); 8] = [
     ("instructor", Role::Instructor),
@@ -91,6 +91,25 @@ pub fn profile_of(claims: &Claims) -> Profile {
         role,
         kind,
         permission: permission_of(&video),
+    }
+}
+
+impl Claims {
+    /// What a token says of a person; who signed it, for how long and what it grants is still to be said.
+    pub fn of_person(person: PersonId, profile: &Profile, space: SpaceName) -> Self {
+        Self {
+            sub: person.0,
+            name: profile.name.0.clone(),
+            metadata: profile.metadata.0.clone(),
+            attributes: profile.attributes.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect(),
+            kind: kind_name(profile.kind).to_owned(),
+            lyceum: Some(LyceumClaims {
+                role: Some(role_name(profile.role).to_owned()),
+                space: Some(space.0),
+                ..LyceumClaims::default()
+            }),
+            ..Self::default()
+        }
     }
 }
 
