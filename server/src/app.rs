@@ -1,5 +1,6 @@
 //! What every request can reach.
 
+use crate::api::Folds;
 use crate::config::Config;
 use crate::control::Control;
 use crate::media::Handle as Media;
@@ -25,4 +26,6 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Joins by address.
     pub throttle: Throttle,
+    /// Turns at folding logs.
+    pub folds: Folds,
 }

@@ -1,5 +1,6 @@
 //! The server as a whole: brought up in order, put down in the reverse order within ten seconds.
 
+use crate::api::Folds;
 use crate::app::App;
 use crate::config::{Config, Media};
 use crate::control::{Control, keep_heartbeats};
@@ -87,6 +88,7 @@ impl Server {
 
         let app = Arc::new(App {
             throttle: Throttle::new(config.signal.max_joins_per_min),
+            folds: Folds::default(),
             config: config.clone(),
             keyring,
             store: store.clone(),

@@ -4,6 +4,7 @@ mod events;
 mod invites;
 mod moves;
 mod rooms;
+mod state;
 
 use crate::app::App;
 use crate::http::error::ApiError;
@@ -15,6 +16,7 @@ use axum::{Json, Router};
 use std::sync::Arc;
 
 pub use rooms::{InviteLinks, NewRoom, RoomCreated, create_room};
+pub use state::Folds;
 
 /// The description of this interface, as it is checked in.
 pub const OPENAPI: &str = include_str!("../../../docs/api/openapi.json");
@@ -27,6 +29,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/v1/rooms/{room}/moves", post(moves::create))
         .route("/v1/sessions", get(events::sessions))
         .route("/v1/sessions/{id}/events", get(events::events))
+        .route("/v1/sessions/{id}/state", get(state::at))
         .route("/v1/invites/accept", post(invites::accept))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

@@ -56,6 +56,47 @@ async fn a_log_is_read_page_by_page() {
 }
 
 #[tokio::test]
+async fn a_session_is_shown_as_it_was_at_any_place_in_its_log() {
+    let running = start().await;
+    running.holds("RM_1", "algebra", false).await;
+    // More than what is folded at a time.
+    for seq in 3..=1_100 {
+        let metadata = format!("page {seq}");
+        running.goes_on("RM_1", seq, Fact::RoomUpdated { metadata }).await;
+    }
+    let path = "/api/v1/sessions/RM_1/state";
+    let shown = async |query: &str| {
+        let answer = running.asks(&format!("{path}{query}"), &admin("algebra"), &[]).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (StatusCode::OK, "no-store"), "{}", answer.text);
+        answer.json()
+    };
+    assert_eq!(
+        shown("?seq=0").await,
+        json!({"seq": 0, "snapshot": {"session": shown("?seq=0").await["snapshot"]["session"]}})
+    );
+    let empty = shown("?seq=1").await;
+    assert_eq!((&empty["seq"], empty["snapshot"].get("participants")), (&json!(1), None));
+    assert_eq!(empty["snapshot"]["session"][""]["room"], "algebra");
+    let ada = shown("?seq=2").await;
+    assert_eq!(ada["snapshot"]["participants"]["u_1"]["name"], "Ada");
+    assert!(ada["snapshot"]["grants"]["u_1"]["caps"].is_array(), "a backend sees grants: {ada}");
+    for (query, seq) in [("?seq=999", 999), ("?seq=1001", 1_001), ("", 1_100)] {
+        let then = shown(query).await;
+        assert_eq!(then["seq"], json!(seq));
+        assert_eq!(then["snapshot"]["session"][""]["metadata"], format!("page {seq}"));
+    }
+    for (query, status) in [
+        ("?seq=1101", StatusCode::NOT_FOUND),
+        ("?seq=18446744073709551615", StatusCode::NOT_FOUND),
+        ("?seq=-1", StatusCode::BAD_REQUEST),
+        ("?sec=1", StatusCode::BAD_REQUEST),
+    ] {
+        let answer = running.asks(&format!("{path}{query}"), &admin("algebra"), &[]).await;
+        assert_eq!(answer.status, status, "{query}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
 async fn a_log_is_only_for_who_may_administer_its_room() {
     let running = start().await;
     running.holds("RM_1", "algebra", false).await;
@@ -69,6 +110,10 @@ async fn a_log_is_only_for_who_may_administer_its_room() {
         (path, &member, StatusCode::FORBIDDEN, "forbidden"),
         (path, &admin("biology"), StatusCode::FORBIDDEN, "forbidden"),
         ("/api/v1/sessions/RM_9/events", &admin("algebra"), StatusCode::NOT_FOUND, "not_found"),
+        ("/api/v1/sessions/RM_1/state", "", StatusCode::UNAUTHORIZED, "token_missing"),
+        ("/api/v1/sessions/RM_1/state", &member, StatusCode::FORBIDDEN, "forbidden"),
+        ("/api/v1/sessions/RM_1/state", &admin("biology"), StatusCode::FORBIDDEN, "forbidden"),
+        ("/api/v1/sessions/RM_9/state", &admin("algebra"), StatusCode::NOT_FOUND, "not_found"),
         ("/api/v1/sessions", &admin("algebra"), StatusCode::FORBIDDEN, "forbidden"),
     ] {
         for accept in ["*/*", "text/event-stream"] {

@@ -75,6 +75,9 @@ async fn answers_have_the_properties_that_it_names() {
     let page = ask(running.address, log.body(Body::empty()).unwrap()).await.json();
     assert!(page["events"].as_array().unwrap().len() >= 3, "{page}");
     fits(&page, "EventPage");
+    let state = format!("/api/v1/sessions/{}/state", sessions["sessions"][0]["session_id"].as_str().unwrap());
+    let state = Request::get(state).header("authorization", format!("Bearer {admin}"));
+    fits(&ask(running.address, state.body(Body::empty()).unwrap()).await.json(), "ClassState");
     let body = json!({"persons": [accepted["identity"]], "space": "group"});
     fits(&post(running.address, "/api/v1/rooms/math/moves", Some(&admin), body).await.json(), "Moved");
     fits(&get(running.address, "/api/v1/rooms").await.json(), "Error");
