@@ -38,19 +38,4 @@ export {
 export { measureLoudness, type LoudnessMeter } from "./meter.js";
 export type { OwnDeviceState } from "./own-device.js";
 export type { MicrophoneState, Network, Person, Picture, Presence } from "./people.js";
-export {
-  StateConnection,
-  StateEnded,
-  type CommandArguments,
-  type CommandOptions,
-  type Socket,
-  type StateCounters,
-  type StateOptions,
-  type StateStatus,
-} from "./state/connection.js";
-export type { Answers } from "./state/drafts.js";
-export type { Accepted, LocalCode, Outcome, Pending, Rejected } from "./state/outbox.js";
-export { Store, type Collection, type EntityChange } from "./state/store.js";
-export type { ByeCode, ClassEvent, CollectionName, CommandType, FactType, Signal } from "./state/wire.js";
-/** Commands, facts and entities, generated from the server's types; `Class.Role` is wider than `Role` of invites. */
-export type * as Class from "./generated/class.js";
+export * from "./state/index.js";

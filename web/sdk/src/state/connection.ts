@@ -46,7 +46,7 @@ export interface Socket {
 
 export interface StateOptions {
   /** Where the server is, such as `wss://class.example.org`; `http` and `https` will do as well. */
-  url: string;
+  url: string | (() => string);
   /** An access token, or how to get one: asked for whenever the one at hand is not taken (any more). */
   token: string | (() => Promise<string>);
   /** Names what the tab keeps in its storage; the room, for instance. */
@@ -102,6 +102,8 @@ const firstPings = 3;
 const suspiciousMs = 7_000;
 const lostAfterMs = 11_000;
 const pongWithinMs = 5_000;
+/** How long an answer may take where the way seems to be broken, in milliseconds. */
+const checkedWithinMs = 1_500;
 /** "After a second or two": when a `bye` says that coming again makes sense, in milliseconds. */
 const afterByeMs = 1_000;
 
@@ -143,7 +145,7 @@ export class StateConnection {
 
   constructor(private readonly options: StateOptions) {
     const storage = options.storage === undefined ? sessionStorageOrNull() : options.storage;
-    const name = options.name ?? options.url;
+    const name = options.name ?? (typeof options.url === "string" ? options.url : "class");
     this.device = rememberedDevice(storage, `lyceum.device.${name}`);
     this.outbox = new Outbox(storage, `lyceum.outbox.${name}`, (pending, outcome) =>
       this.answered.tell(pending, outcome),
@@ -183,18 +185,21 @@ export class StateConnection {
   connect(): void {
     if (this.current.phase !== "outside" && this.current.phase !== "ended") return;
     this.attempt = 0;
+    // Who comes in now may be somebody else.
+    this.fresh = true;
     this.setStatus({ phase: "joining" });
     this.listenToNetwork();
     void this.open();
   }
 
-  /** Settles once we are inside; rejects with the `StateStatus` that ended it. The lobby may take long. */
+  /** Settles once we are inside; rejects with a `StateEnded` if that cannot be. The lobby may take long. */
   async untilInside(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const look = () => {
         const status = this.current;
         if (status.phase === "inside") resolve();
         else if (status.phase === "ended") reject(new StateEnded(status.code, status.message));
+        else if (status.phase === "outside") reject(new StateEnded("left", "You left the class."));
         else return false;
         return true;
       };
@@ -259,6 +264,7 @@ export class StateConnection {
   leave(): void {
     if (this.current.phase === "outside" || this.current.phase === "ended") return;
     this.drafts.flush();
+    if (this.current.phase === "waiting") void this.command("lobby.withdraw");
     if (this.welcomed) this.send({ t: "leave" });
     this.end("left", "You left the class.");
   }
@@ -280,10 +286,18 @@ export class StateConnection {
     void this.open();
   }
 
-  /** The way is known to be broken: does not wait for the socket to find out. */
-  reconnect(): void {
-    if (this.socket === null) this.tryNow();
-    else this.handleLoss(this.socket);
+  /** The way may be broken: if the server does not answer soon, does not wait for the socket to find out. */
+  checkLine(): void {
+    const { socket } = this;
+    if (socket === null) {
+      this.tryNow();
+      return;
+    }
+    const askedAt = Date.now();
+    void this.ping().catch(() => undefined);
+    setTimeout(() => {
+      if (this.heardAt < askedAt) this.handleLoss(socket);
+    }, checkedWithinMs);
   }
 
   // ---- Coming in and coming back ----
@@ -305,7 +319,7 @@ export class StateConnection {
     const hello = this.hello(token);
     let socket: Socket;
     try {
-      socket = (this.options.createSocket ?? createWebSocket)(socketUrl(this.options.url));
+      socket = (this.options.createSocket ?? createWebSocket)(this.address());
     } catch (error) {
       this.end("invalid", error instanceof Error ? error.message : "The address of the class is no address.");
       return;
@@ -324,6 +338,11 @@ export class StateConnection {
   }
 
   private openings = 0;
+
+  private address(): string {
+    const { url } = this.options;
+    return socketUrl(typeof url === "string" ? url : url());
+  }
 
   private hello(token: string): ClientMessage {
     const { session, seq } = this.store;
