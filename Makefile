@@ -10,10 +10,10 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name '*.tsbuildinfo')
 
-.PHONY: help run test check sim mutate bench types fmt clean web server
+.PHONY: help run test check sim mutate bench types lrs-conformance fmt clean web server
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build what has changed, start a server with a demo class, print its address
 	@scripts/setup.sh run
@@ -47,6 +47,9 @@ types: ## Write the SDK's types of commands, events and entities anew from the R
 	@mkdir -p web/sdk/src/generated
 	cargo run --quiet --package lyceum-session --features schema --example typescript > web/sdk/src/generated/class.ts.new
 	mv web/sdk/src/generated/class.ts.new web/sdk/src/generated/class.ts
+
+lrs-conformance: ## ADL's tests of record stores, fetched for the run, on SQLite and PostgreSQL
+	@scripts/lrs-conformance.sh $(ARGS)
 
 fmt: ## Format everything that `make check` looks at
 	cargo fmt --all

@@ -61,6 +61,7 @@ package_is_there() {
     chromium) [ -n "$(chromium_path)" ] ;;
     firefox-esr) [ -n "$(firefox_path)" ] ;;
     fonts-dejavu-core) command -v fc-list >/dev/null && [ -n "$(fc-list 2>/dev/null | head -n 1)" ] ;;
+    postgresql) command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ;;
     python3-venv) [ -n "$(python_path)" ] ;;
     *) dpkg -s "$1" >/dev/null 2>&1 ;;
   esac

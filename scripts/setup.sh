@@ -12,7 +12,7 @@ need_packages build-essential
 
 case "${1:?run, test or check}" in
   run) ;;
-  test) need_packages chromium firefox-esr fonts-dejavu-core python3-venv ;;
+  test) need_packages chromium firefox-esr fonts-dejavu-core postgresql python3-venv ;;
   check)
     for component in rustfmt clippy; do
       cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || {

@@ -40,7 +40,7 @@ pub fn ids(statement: &mut Json) {
                 Some("Agent" | "Group") => ids_of_actor(value),
                 Some("SubStatement") => ids(value),
                 Some("StatementRef") => {}
-                _ => keep(value, &["objectType", "id"]),
+                _ => keep(value, &["id"]),
             },
             "context" => ids_of_context(value),
             _ => {}
@@ -54,7 +54,7 @@ fn ids_of_context(context: &mut Json) {
             "instructor" | "team" => ids_of_actor(value),
             "contextActivities" => {
                 for (_, list) in value.as_object_mut().into_iter().flat_map(Object::iter_mut) {
-                    each(list, |activity| keep(activity, &["objectType", "id"]));
+                    each(list, |activity| keep(activity, &["id"]));
                 }
             }
             "contextAgents" | "contextGroups" => each(value, |role| {

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 /// Our crates, and which of ours each may use.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("core/session", &[]),
     ("core/sfu", &[]),
     ("core/documents", &[]),
     ("core/node", &["lyceum-session", "lyceum-sfu"]),
     ("core/xapi", &[]),
+    ("lrs", &["lyceum-xapi"]),
     ("server", &["lyceum-session", "lyceum-sfu", "lyceum-node"]),
     ("sim", &["lyceum-session", "lyceum-sfu", "lyceum-node"]),
     ("bench/load", &["lyceum-session", "lyceum-sfu", "lyceum-node", "lyceum"]),

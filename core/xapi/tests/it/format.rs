@@ -17,7 +17,7 @@ fn ids_keep_what_identifies() {
     format::ids(&mut statement);
     let expected = json(
         r#"{"id":"x","actor":{"objectType":"Group","member":[{"mbox":"mailto:a@b.org"}]},"verb":{"id":"https://v.org"},
-            "object":{"objectType":"Activity","id":"https://a.org"},"result":{"success":true},"authority":{"openid":"https://o.org"},
+            "object":{"id":"https://a.org"},"result":{"success":true},"authority":{"openid":"https://o.org"},
             "context":{"team":{"objectType":"Group","mbox":"mailto:t@b.org"},"language":"en",
             "contextActivities":{"parent":[{"id":"https://p.org"}]},
             "contextAgents":[{"objectType":"contextAgent","agent":{"mbox":"mailto:b@b.org"}}]}}"#,
