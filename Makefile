@@ -38,6 +38,10 @@ mutate: ## Break the rules of a class one at a time, in a copy: the tests must n
 	@scripts/setup.sh run
 	@scripts/mutations.sh $(ARGS)
 
+crash: ## Kill the store and cut its power, for some minutes: what was acknowledged must be there; TIMES=20
+	@scripts/setup.sh run
+	LYCEUM_TEST_CRASHES=$(or $(TIMES),20) cargo test -p lyceum --test it -- crashes::
+
 bench: ## Synthetic learners on an optimised server; ARGS="--help" says what can be asked
 	@scripts/setup.sh run
 	@$(MAKE) web

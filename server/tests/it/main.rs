@@ -4,6 +4,7 @@
 
 mod arrows;
 mod compatibility;
+mod crashes;
 mod ears;
 mod events;
 mod harness;

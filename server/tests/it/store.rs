@@ -7,9 +7,7 @@ use lyceum_session::class::{Answer, SavedDraft, SideWrite};
 use lyceum_session::*;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 // ---- the log -------------------------------------------------------------------------------------------------------
@@ -555,99 +553,6 @@ async fn a_data_directory_of_every_version_is_read_and_goes_on() {
     }
 }
 
-// ---- crashes -------------------------------------------------------------------------------------------------------
-
-/// Names the data directory for [`child_that_appends_until_it_is_killed`].
-const CRASH_DIR: &str = "LYCEUM_TEST_CRASH_DIR";
-const CRASH_SESSIONS: usize = 4;
-
-#[test]
-fn after_kill_9_everything_that_was_acknowledged_is_there() {
-    let school = School::new();
-    let mut acknowledged = BTreeMap::<String, u64>::new();
-    let mut durable = BTreeMap::<String, u64>::new();
-    for lines_until_kill in [1, 9, 80, 3, 400, 27] {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "store::child_that_appends_until_it_is_killed", "--nocapture"])
-            .env(CRASH_DIR, school.data())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut acks = 0;
-        let mut line = String::new();
-        // After the kill the pipe is read to its end: those lines were printed, so they were acknowledged.
-        while lines.read_line(&mut line).unwrap() > 0 {
-            if let Some((session, seq)) =
-                line.strip_prefix("ack ").and_then(|ack| ack.strip_suffix('\n')?.split_once(' '))
-            {
-                acknowledged.insert(session.to_owned(), seq.parse().unwrap());
-                acks += 1;
-                if acks == lines_until_kill {
-                    child.kill().unwrap();
-                }
-            }
-            line.clear();
-        }
-        assert!(!child.wait().unwrap().success());
-        assert!(acks >= lines_until_kill, "the child ended by itself after {acks} acknowledgements");
-
-        runtime().block_on(async {
-            let store = school.open();
-            for (session, acknowledged) in &acknowledged {
-                let log = read(&store, session).await;
-                assert!(
-                    log.len() as u64 >= *acknowledged,
-                    "{session}: {acknowledged} acknowledged, {} there",
-                    log.len()
-                );
-                let expected: Vec<Event> = (1..=log.len() as u64).map(|seq| crash_event(session, seq)).collect();
-                assert_eq!(log, expected);
-                let before = durable.insert(session.clone(), log.len() as u64);
-                assert!(before.unwrap_or(0) <= log.len() as u64, "{session} lost what an earlier start had read");
-            }
-            store.close().await;
-        });
-    }
-    assert_eq!(acknowledged.len(), CRASH_SESSIONS);
-}
-
-#[test]
-#[ignore = "is started, and killed, by after_kill_9_everything_that_was_acknowledged_is_there"]
-fn child_that_appends_until_it_is_killed() {
-    let directory = std::env::var_os(CRASH_DIR).expect("the parent test names the directory");
-    runtime().block_on(async {
-        let store = Store::open(PathBuf::from(directory)).unwrap();
-        let mut sessions = tokio::task::JoinSet::new();
-        for n in 0..CRASH_SESSIONS {
-            sessions.spawn(append_for_ever(store.clone(), format!("RM_{n}")));
-        }
-        let stopped = sessions.join_next().await;
-        panic!("a session stopped appending: {stopped:?}");
-    });
-}
-
-async fn append_for_ever(store: Store, session: String) {
-    let mut head = store.head(tenant(), session.as_str().into()).await.unwrap().0;
-    loop {
-        let last = head + 1 + head % 3;
-        let events: Vec<Event> = (head + 1..=last).map(|seq| crash_event(&session, seq)).collect();
-        append(&store, &session, &events).await.unwrap();
-        println!("ack {session} {last}");
-        head = last;
-    }
-}
-
-/// What the child appends at this place; every so often somebody new, whose key has to be there as well.
-fn crash_event(session: &str, seq: u64) -> Event {
-    if seq == 1 {
-        return event(1, started(session, session));
-    }
-    let person = PersonId(format!("{session}-u-{}", seq / 10));
-    event(seq, Fact::ParticipantUpdated { person, profile: profile(&format!("Pupil {seq}")) })
-}
-
 // ---- helpers -------------------------------------------------------------------------------------------------------
 
 pub struct School {
@@ -724,7 +629,7 @@ fn refused(directory: &Path) -> StoreError {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
@@ -782,7 +687,7 @@ pub fn started(session: &str, room: &str) -> Fact {
     }
 }
 
-fn profile(name: &str) -> Profile {
+pub fn profile(name: &str) -> Profile {
     Profile {
         name: name.into(),
         metadata: format!("{name} likes analytical engines").as_str().into(),
