@@ -6,6 +6,7 @@ mod command;
 mod decide;
 mod event;
 mod ids;
+mod reading;
 mod saved;
 mod state;
 
