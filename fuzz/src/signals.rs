@@ -97,7 +97,7 @@ impl Class {
         self.node.handle(self.now, input);
         while let Some(output) = self.node.poll_output() {
             match output {
-                Output::Append(events) => {
+                Output::Append { events, .. } => {
                     let durable = events.last().map_or(Seq(0), |event| event.seq);
                     self.log.extend(events);
                     self.node.handle(self.now, Input::Durable(durable));
@@ -114,7 +114,12 @@ impl Class {
                 Output::Media(Command::ExpectTrack { conn, spec }) => self.expected.push((conn, spec.key)),
                 Output::Media(Command::Close { conn }) => assert_ne!(conn, ConnKey(OTHER.0), "somebody else's media"),
                 Output::Closed => panic!("one client ended the class"),
-                Output::Media(_) | Output::RefreshToken { .. } | Output::Moved { .. } | Output::Reply { .. } => {}
+                Output::Media(_)
+                | Output::RefreshToken { .. }
+                | Output::Moved { .. }
+                | Output::Reply { .. }
+                | Output::Text { .. }
+                | Output::Welcome { .. } => {}
             }
         }
     }

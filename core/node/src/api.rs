@@ -3,6 +3,10 @@
 use livekit_protocol as proto;
 use lyceum_session as session;
 use lyceum_sfu as sfu;
+use session::class::{ClassCommand, SideWrite};
+use std::sync::Arc;
+
+pub use crate::ack::Ack;
 
 /// One signalling socket, for as long as it is open. Unique in the server; at most 48 bits are used. It is also the `ConnKey` of
 /// the media that belongs to it.
@@ -32,6 +36,38 @@ pub struct Join {
     pub resume: Option<session::ConnectionId>,
     /// Full ICE for clients that need it (Firefox).
     pub full_ice: bool,
+}
+
+/// A state socket whose first message the shell has authenticated.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Enter {
+    /// Who, from the token.
+    pub person: session::PersonId,
+    /// How they are shown and what they may do, from the token; only used if the log does not know them.
+    pub profile: session::Profile,
+    /// What the device says of itself, its own name included.
+    pub client: session::Client,
+    /// The Space that the token names; only used if the log does not know where they are.
+    pub space: Option<session::SpaceName>,
+    /// The session, and the place in its log up to which the client has everything.
+    pub since: Option<(session::SessionId, session::Seq)>,
+}
+
+/// A command as a client wrote it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CommandRequest {
+    /// The client's id for it.
+    pub id: session::CmdId,
+    /// A digest of its type and payload, from 1 to 2^53 - 1.
+    pub digest: u64,
+    /// What it wants.
+    pub command: ClassCommand,
+    /// The revision of what it changes, as the client saw it last.
+    pub expect: Option<session::Seq>,
+    /// The version of the sender's grant that the client saw last.
+    pub epoch: Option<session::class::Epoch>,
+    /// When a server first had it in its hands.
+    pub received_at: session::UnixMs,
 }
 
 /// One order, unique among those that wait for an answer.
@@ -71,6 +107,18 @@ pub enum Order {
         /// The text.
         metadata: String,
     },
+    /// Something is done in the class: [`Answer::Outcome`].
+    Command {
+        /// As whom; `None` is the server itself.
+        actor: Option<session::PersonId>,
+        /// What.
+        command: Box<CommandRequest>,
+    },
+    /// How the class is as somebody sees it: [`Answer::Class`].
+    LookAtClass {
+        /// Who looks; `None` is the server itself.
+        viewer: Option<session::PersonId>,
+    },
 }
 
 /// What came of an order.
@@ -86,6 +134,10 @@ pub enum Answer {
     People(Vec<proto::ParticipantInfo>),
     /// One track.
     Track(Box<proto::TrackInfo>),
+    /// What became of a command; a rejection is an outcome like another.
+    Outcome(Box<Ack>),
+    /// The class as JSON: `seq` and `snapshot`.
+    Class(Arc<str>),
 }
 
 /// What a node is told.
@@ -105,6 +157,25 @@ pub enum Input {
         /// The message.
         request: Box<proto::SignalRequest>,
     },
+    /// A state socket said who it belongs to.
+    Enter {
+        /// The socket.
+        client: ClientId,
+        /// Who and how.
+        enter: Box<Enter>,
+    },
+    /// A command came over a state socket.
+    Command {
+        /// The socket.
+        client: ClientId,
+        /// The command.
+        command: Box<CommandRequest>,
+    },
+    /// A goodbye came over a state socket.
+    Goodbye {
+        /// The socket.
+        client: ClientId,
+    },
     /// A socket is gone. `last_seen` is the time of its last message.
     SocketClosed {
         /// The socket.
@@ -116,6 +187,8 @@ pub enum Input {
     Media(sfu::Event),
     /// Every event up to this one is on disk. Only now may anyone be told of it.
     Durable(session::Seq),
+    /// So many appends of side records alone, since the node began, are on disk.
+    Kept(u64),
     /// The store refused an append. The node tells its clients to reconnect, and ends with [`Output::Closed`].
     StoreFailed,
     /// Somebody who may administer the class wants something. Answered by [`Output::Reply`], unless the node ends before.
@@ -135,8 +208,34 @@ pub enum Input {
 /// What a node wants done, in order.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Output {
-    /// Append to the log. Appends are in `seq` order; each is answered in time by [`Input::Durable`].
-    Append(Vec<session::Event>),
+    /// Append to the log, and write beside it in the same transaction. Appends are in `seq` order; each is answered in time by
+    /// [`Input::Durable`], or by [`Input::Kept`] if it has no events.
+    Append {
+        /// The events; there may be none.
+        events: Vec<session::Event>,
+        /// Side records.
+        side: Vec<SideWrite>,
+    },
+    /// Send a message over a state socket: a JSON object.
+    Text {
+        /// The socket.
+        client: ClientId,
+        /// The message.
+        text: Arc<str>,
+    },
+    /// Sign a token to come back with, put it into the object as `token`, and send that over a state socket.
+    Welcome {
+        /// The socket.
+        client: ClientId,
+        /// Who.
+        person: session::PersonId,
+        /// The profile to sign.
+        profile: Box<session::Profile>,
+        /// Where they are.
+        space: session::SpaceName,
+        /// The message without its token.
+        text: Arc<str>,
+    },
     /// Send a signal. As with all outputs for a socket, drop it if the socket is gone.
     Signal {
         /// The socket.

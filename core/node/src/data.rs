@@ -36,7 +36,7 @@ impl Node {
         }
         let Some(client) = self.clients.get_mut(id) else { return Ok(()) };
         let Some(known) = self.log.state.participants.get(&client.person) else { return Ok(()) };
-        if !known.profile.permission.can_publish_data {
+        if !self.log.state.permission(&client.person).is_some_and(|permission| permission.can_publish_data) {
             return Err((Reason::NotAllowed, "sending data is not permitted"));
         }
         let mut packet = DataPacket::decode(bytes).map_err(|_| (Reason::InvalidRequest, "not a DataPacket"))?;

@@ -9,7 +9,9 @@ use lyceum_session as session;
 use lyceum_sfu as sfu;
 use proto::DisconnectReason;
 use proto::signal_response::Message;
-use session::{ConnectionId, DetachReason, Event, Fact, PersonId, Profile, Publication, TrackId, UnpublishReason};
+use session::{
+    ConnectionId, DetachReason, Event, Fact, Lane, PersonId, Profile, Publication, TrackId, UnpublishReason,
+};
 
 impl Node {
     pub(crate) fn follow(&mut self, event: &Event) {
@@ -36,7 +38,11 @@ impl Node {
             }
             Fact::TrackPublished { publication } => self.published(publication),
             Fact::TrackUnpublished { person, track, reason, .. } => self.unpublished(person, track, *reason),
-            Fact::TrackUpdated { person, .. } | Fact::TrackMuted { person, .. } | Fact::TrackUnmuted { person, .. } => {
+            Fact::TrackMuted { person, track } => {
+                self.is_news(person, Audience::Others);
+                self.muted_by_another(track);
+            }
+            Fact::TrackUpdated { person, .. } | Fact::TrackUnmuted { person, .. } => {
                 self.is_news(person, Audience::Others);
             }
         }
@@ -63,8 +69,14 @@ impl Node {
         }
         match reason {
             DetachReason::Superseded => self.leave_roster(person, DisconnectReason::DuplicateIdentity),
+            DetachReason::ClientLeft if self.is_here_without_media(person) => {
+                self.leave_roster(person, DisconnectReason::ClientInitiated);
+            }
             // The farewell follows with `participant.left`.
             DetachReason::ClientLeft | DetachReason::Removed | DetachReason::SessionEnded => {}
+            _ if self.is_here_without_media(person) && reason != DetachReason::Moved => {
+                self.leave_roster(person, DisconnectReason::SignalClose);
+            }
             DetachReason::ConnectionLost
             | DetachReason::MediaFailed
             | DetachReason::NeverConnected
@@ -83,7 +95,25 @@ impl Node {
         self.room_changes();
     }
 
-    fn leave_roster(&mut self, person: &PersonId, reason: DisconnectReason) {
+    /// A command of the class muted a track: its publisher's client has not done so itself.
+    fn muted_by_another(&mut self, track: &TrackId) {
+        let Some(known) = self.tracks.get_mut(track).filter(|known| !known.muted) else { return };
+        known.muted = true;
+        let (key, owner) = (known.key, known.owner);
+        self.log.after(Effect::Media(sfu::Command::MuteTrack { track: key, muted: true }));
+        let signal = Message::Mute(proto::MuteTrackRequest { sid: track.0.clone(), muted: true });
+        self.tell_after(vec![owner], wire::signal(signal));
+    }
+
+    /// Whether somebody without media is still here by other connections: then nobody waits for their media.
+    pub(crate) fn is_here_without_media(&self, person: &PersonId) -> bool {
+        let known = self.log.state.participants.get(person);
+        known.is_some_and(|known| {
+            known.connections_of(Lane::Media).next().is_none() && !known.connections.is_empty() && known.lost.is_none()
+        })
+    }
+
+    pub(crate) fn leave_roster(&mut self, person: &PersonId, reason: DisconnectReason) {
         if self.is_deferred_news(person) {
             self.tell_news(); // Who is gone must have been there.
         }

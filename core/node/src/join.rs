@@ -61,7 +61,7 @@ impl Node {
         self.commit(&attach, Some(&join.person))
     }
 
-    fn check_profile(&self, person: &PersonId, profile: &Profile) -> Result<(), Reject> {
+    pub(crate) fn check_profile(&self, person: &PersonId, profile: &Profile) -> Result<(), Reject> {
         let limits = &self.config.limits;
         if person.0.is_empty() {
             return Err(Reject::Invalid("the identity is empty"));
@@ -87,7 +87,7 @@ impl Node {
     pub(crate) fn prepare_welcome(&mut self, id: ClientId, person: &PersonId) {
         let Some(known) = self.log.state.participants.get(person) else { return };
         let profile = known.profile.clone();
-        let permission = &profile.permission;
+        let permission = &self.log.state.permission(person).unwrap_or_else(|| profile.permission.clone());
         let response = self.join_response(person, permission);
         let Some(client) = self.clients.get_mut(id) else { return };
         client.primary = if permission.can_subscribe { sfu::Target::Subscriber } else { sfu::Target::Publisher };
@@ -214,6 +214,7 @@ impl Node {
             let reason = DetachReason::ServerStopped;
             self.commit_departure(&Command::Detach { connection, reason, last_seen }, None);
         }
+        self.shut_devices_down();
         for client in leaving {
             let response = wire::leave(DisconnectReason::ServerShutdown, Action::Reconnect);
             let (client, socket) = (client.id, client.socket);

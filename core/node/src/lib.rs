@@ -2,11 +2,14 @@
 //! media events come in; log appends, signals and media commands go out. It decides nothing about who may do what (that is
 //! `lyceum-session`) and moves no packet (that is `lyceum-sfu`).
 
+mod ack;
 mod api;
 mod choices;
 mod clients;
+mod commands;
 mod config;
 mod data;
+mod devices;
 mod follow;
 mod join;
 mod limits;
@@ -24,6 +27,7 @@ mod rng;
 mod room;
 mod roster;
 mod scenarios;
+mod shown;
 mod signals;
 mod spaces;
 mod speakers;

@@ -28,6 +28,8 @@ pub struct Limits {
     pub ids_per_signal: usize,
     /// Signals of one client.
     pub signals: Rate,
+    /// Commands of one state socket.
+    pub commands: Rate,
     /// Data messages of one client.
     pub data_messages: Rate,
     /// Bytes of data messages of one client.
@@ -53,6 +55,7 @@ impl Limits {
             subscriptions: 1_000,
             ids_per_signal: 1_000,
             signals: Rate { per_second: 100, burst: 500 },
+            commands: Rate { per_second: 50, burst: 500 },
             data_messages: Rate { per_second: 1_000, burst: 2_000 },
             data_bytes: Rate { per_second: 8_000_000, burst: 16_000_000 },
             outstanding_events: 8_192,

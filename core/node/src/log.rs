@@ -1,6 +1,7 @@
 //! Log, then tell: the session's state, and everything that must not leave before the events that it tells of are on
 //! disk. Effects wait in the order in which they were caused, each for its place in the log.
 
+use crate::ack::{Ack, Asker};
 use crate::api::{Answer, ClientId, OrderId};
 use livekit_protocol as proto;
 use lyceum_session as session;
@@ -39,6 +40,14 @@ pub(crate) enum Effect {
         space: SpaceName,
         moved: Box<proto::RoomMovedResponse>,
     },
+    /// Say the same over several state sockets, as far as they are still there.
+    Say { to: Vec<ClientId>, text: Arc<str> },
+    /// Give a state socket its welcome, if it is still there.
+    Greet { client: ClientId, person: PersonId, profile: Box<Profile>, space: SpaceName, text: Arc<str> },
+    /// Tell a state socket that was dismissed why, and close it.
+    Part { client: ClientId, text: Arc<str> },
+    /// Answer a command, once media has let go of what it took away.
+    Acknowledge { to: Asker, ack: Box<Ack>, fenced: bool },
     /// Answer an order.
     Reply { id: OrderId, result: Result<Answer, Reject> },
     /// Tell a client that was dismissed why, if it does not know, and close its media and its socket.
@@ -59,6 +68,8 @@ impl Effect {
             Effect::RefreshToken { profile, .. } | Effect::SendBack { profile, .. } => bytes_of(profile),
             Effect::Moved { profile, moved, .. } => bytes_of(profile) + moved.encoded_len(),
             Effect::HaveMoved { persons } => size_of_val(&persons[..]),
+            Effect::Say { to, text } => size_of_val(&to[..]) + text.len(),
+            Effect::Greet { profile, text, .. } => bytes_of(profile) + text.len(),
             Effect::Reply { result, .. } => result.as_ref().map_or(0, Answer::bytes),
             Effect::Reconnect { .. }
             | Effect::Latest { .. }
@@ -66,6 +77,8 @@ impl Effect {
             | Effect::Media(_)
             | Effect::Receive { .. }
             | Effect::Farewell { .. }
+            | Effect::Part { .. }
+            | Effect::Acknowledge { .. }
             | Effect::Closed => 0,
         };
         WITHOUT_CONTENT + content
@@ -76,12 +89,16 @@ impl Effect {
 pub(crate) struct Log {
     pub(crate) state: State,
     durable: Seq,
+    /// Appends of side records alone: how many there were, and how many are on disk.
+    side_appends: u64,
+    side_durable: u64,
     held: VecDeque<Held>,
     held_bytes: usize,
 }
 
 struct Held {
     gate: Seq,
+    side_gate: u64,
     bytes: usize,
     effect: Effect,
 }
@@ -89,14 +106,25 @@ struct Held {
 impl Log {
     /// A state that was read from disk, or an empty one.
     pub(crate) fn new(state: State) -> Self {
-        Self { durable: state.seq, state, held: VecDeque::new(), held_bytes: 0 }
+        Self { durable: state.seq, state, side_appends: 0, side_durable: 0, held: VecDeque::new(), held_bytes: 0 }
     }
 
     /// Lets an effect wait for everything that has happened so far.
     pub(crate) fn after(&mut self, effect: Effect) {
         let bytes = effect.bytes();
         self.held_bytes += bytes;
-        self.held.push_back(Held { gate: self.state.seq, bytes, effect });
+        self.held.push_back(Held { gate: self.state.seq, side_gate: self.side_appends, bytes, effect });
+    }
+
+    /// Side records were appended without an event; what comes from here on waits for them as well.
+    pub(crate) fn appends_side(&mut self) {
+        self.side_appends += 1;
+    }
+
+    /// So many appends of side records alone are on disk.
+    pub(crate) fn kept(&mut self, count: u64) {
+        debug_assert!(count <= self.side_appends, "only what was appended can become durable");
+        self.side_durable = self.side_durable.max(count.min(self.side_appends));
     }
 
     /// Everything up to `seq` is on disk.
@@ -107,7 +135,8 @@ impl Log {
 
     /// The next effect whose time has come.
     pub(crate) fn due(&mut self) -> Option<Effect> {
-        if self.held.front()?.gate > self.durable {
+        let next = self.held.front()?;
+        if next.gate > self.durable || next.side_gate > self.side_durable {
             return None;
         }
         let held = self.held.pop_front()?;
@@ -128,7 +157,7 @@ impl Log {
 
     /// Events that are not on disk yet.
     pub(crate) fn outstanding_events(&self) -> u64 {
-        self.state.seq.0 - self.durable.0
+        self.state.seq.0 - self.durable.0 + self.side_appends - self.side_durable
     }
 
     pub(crate) fn outstanding_effects(&self) -> usize {

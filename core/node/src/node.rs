@@ -3,12 +3,15 @@
 
 use crate::api::{ClientId, Input, Output};
 use crate::clients::{Client, Clients};
+use crate::commands::Fences;
 use crate::config::NodeConfig;
+use crate::devices::Devices;
 use crate::log::{Effect, Log};
 use crate::replay::Replay;
 use crate::resume::Departed;
 use crate::rng::Rng;
 use crate::roster::Roster;
+use crate::shown::Recent;
 use crate::spaces::{Move, Underway};
 use crate::timers::Timers;
 use crate::tracks::Tracks;
@@ -17,7 +20,8 @@ use livekit_protocol as proto;
 use lyceum_session as session;
 use lyceum_sfu as sfu;
 use proto::leave_request::Action;
-use session::{Command, Ctx, Fact, PersonId, Reject, UnixMs};
+use session::class::{Memory, Reactions, SideWrite};
+use session::{Command, Ctx, Event, Fact, Permission, PersonId, Reject, UnixMs};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -39,6 +43,15 @@ pub struct Node {
     news: BTreeMap<PersonId, Audience>,
     pub(crate) departed: Departed,
     pub(crate) replay: Replay,
+    pub(crate) devices: Devices,
+    /// State sockets whose person was let in, until they have their connections.
+    pub(crate) arriving: Vec<ClientId>,
+    /// People who were moved, until those whose software cannot be are sent back.
+    moved: Vec<PersonId>,
+    pub(crate) memory: Memory,
+    pub(crate) reactions: Reactions,
+    pub(crate) recent: Recent,
+    pub(crate) fences: Fences,
     out: VecDeque<Output>,
 }
 
@@ -119,6 +132,13 @@ impl Node {
             news: BTreeMap::new(),
             departed: Departed::default(),
             replay: Replay::default(),
+            devices: Devices::default(),
+            arriving: Vec::new(),
+            moved: Vec::new(),
+            memory: Memory::default(),
+            reactions: Reactions::default(),
+            recent: Recent::default(),
+            fences: Fences::default(),
             out: VecDeque::new(),
         }
     }
@@ -137,14 +157,23 @@ impl Node {
                     self.signal(client, *request);
                 }
             }
+            Input::Enter { client, enter } => self.enter(client, enter),
+            Input::Command { client, command } => self.command(client, *command),
+            Input::Goodbye { client } => self.goodbye(client),
             Input::SocketClosed { client, last_seen } => {
-                if let Some(client) = self.clients.of_socket(client) {
+                if self.device_is_lost(client, last_seen) {
+                } else if let Some(client) = self.clients.of_socket(client) {
                     self.lose(client, last_seen);
                 }
             }
             Input::Media(event) => self.media(event),
             Input::Durable(seq) => {
                 self.log.durable(seq);
+                self.tell_what_is_durable();
+                self.catch_up();
+            }
+            Input::Kept(count) => {
+                self.log.kept(count);
                 self.tell_what_is_durable();
                 self.catch_up();
             }
@@ -221,24 +250,86 @@ impl Node {
     pub(crate) fn commit(&mut self, command: &Command, actor: Option<&PersonId>) -> Result<(), Reject> {
         let ctx = Ctx { now: self.now, actor: actor.cloned(), ..Ctx::default() };
         let facts = session::decide(&self.log.state, command, &ctx)?;
-        if facts.is_empty() {
-            return Ok(());
+        self.record(facts, Vec::new(), &ctx);
+        self.follow_up();
+        Ok(())
+    }
+
+    /// Gives facts their place in the log, applies and follows them. [`Node::follow_up`] must come next. Returns whether they
+    /// take something away in the media.
+    pub(crate) fn record(&mut self, facts: Vec<Fact>, side: Vec<SideWrite>, ctx: &Ctx) -> bool {
+        if facts.is_empty() && side.is_empty() {
+            return false;
         }
-        if facts.iter().any(|fact| matches!(fact, Fact::ParticipantMoved { .. })) {
+        if facts.iter().any(Move::is_one) {
             self.tell_news(); // Of where people were.
         }
-        let events = self.log.state.stamp(facts, &ctx);
+        let events = self.log.state.stamp(facts, ctx);
+        let mut takes_away = false;
         for event in &events {
-            let moving = Move::before(&self.log.state, event);
-            session::apply(&mut self.log.state, event);
-            match (&event.fact, moving) {
-                (Fact::ParticipantMoved { space, .. }, Some(moving)) => self.follow_move(&moving, space),
-                _ => self.follow(event),
+            takes_away |= self.takes_away(event);
+            self.apply(event);
+        }
+        for write in &side {
+            self.log.state.keep(write);
+        }
+        if events.is_empty() {
+            self.log.appends_side();
+        }
+        self.give(Output::Append { events, side });
+        self.tell_news_in_time();
+        takes_away
+    }
+
+    fn apply(&mut self, event: &Event) {
+        let moving = Move::before(&self.log.state, event);
+        let permissions = self.permissions_before(event);
+        let is_of_state = self.is_of_state(event);
+        let before = self.before(event);
+        session::apply(&mut self.log.state, event);
+        if let Some(moving) = moving.map(|moving| moving.of_those_who_moved(&self.log.state)) {
+            self.follow_move(&moving);
+            self.moved.extend(moving.persons().cloned());
+        }
+        if is_of_state {
+            self.follow_state_connection(event);
+        } else {
+            self.follow(event);
+        }
+        self.show(event, before);
+        self.follow_lobby(event);
+        for (person, before) in permissions {
+            if self.log.state.permission(&person).is_some_and(|now| now != before) {
+                self.is_news(&person, Audience::Everybody);
             }
         }
-        self.out.push_back(Output::Append(events));
-        self.tell_news_in_time();
-        Ok(())
+    }
+
+    /// What those with media may publish, before an event that may change it.
+    fn permissions_before(&self, event: &Event) -> Vec<(PersonId, Permission)> {
+        let may_change = matches!(
+            event.fact,
+            Fact::Class(_)
+                | Fact::ParticipantMoved { .. }
+                | Fact::ConnectionAttached { .. }
+                | Fact::ConnectionDetached { .. }
+                | Fact::ConnectionResumed { .. }
+                | Fact::ParticipantLeft { .. }
+        );
+        if !may_change {
+            return Vec::new();
+        }
+        let state = &self.log.state;
+        self.roster.people().filter_map(|person| Some((person.clone(), state.permission(person)?))).collect()
+    }
+
+    /// What follows from events once they are appended: people who were let in arrive, and who cannot be moved is sent back.
+    pub(crate) fn follow_up(&mut self) {
+        self.let_arrive();
+        let moved = std::mem::take(&mut self.moved);
+        if !moved.is_empty() {
+            self.send_back_who_cannot_be_moved(&moved);
+        }
     }
 
     /// Whether so much waits for the disk that what can be refused should be.
@@ -377,6 +468,26 @@ impl Node {
                     }
                 }
                 Effect::Reply { id, result } => self.give(Output::Reply { id, result }),
+                Effect::Say { to, text } => {
+                    for client in to {
+                        if self.devices.hears(client) {
+                            self.give(Output::Text { client, text: text.clone() });
+                        }
+                    }
+                }
+                Effect::Greet { client, person, profile, space, text } => {
+                    if self.devices.hears(client) {
+                        self.give(Output::Welcome { client, person, profile, space, text });
+                    }
+                }
+                Effect::Part { client, text } => {
+                    if self.devices.hears(client) {
+                        self.devices.close(client);
+                        self.give(Output::Text { client, text });
+                        self.give(Output::CloseSocket { client });
+                    }
+                }
+                Effect::Acknowledge { to, ack, fenced } => self.acknowledge(to, ack, fenced),
                 Effect::Farewell { client, socket, response } => {
                     if let Some((client, response)) = socket.zip(response) {
                         self.give(Output::Signal { client, response });
@@ -405,6 +516,7 @@ impl Node {
         for (dismissed, socket) in self.log.abandon() {
             self.close_client(dismissed, socket);
         }
+        self.drop_devices();
         for client in self.clients.ids() {
             self.tell(client, wire::leave(proto::DisconnectReason::ServerShutdown, Action::Reconnect));
             self.dismiss_at_once(client);

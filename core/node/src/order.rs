@@ -23,6 +23,9 @@ const NO_TRACK: Reject = Reject::NotFound("this person publishes no such track")
 
 impl Node {
     pub(crate) fn order(&mut self, id: OrderId, order: Order) {
+        if let Order::Command { actor, command } = order {
+            return self.order_command(id, actor, *command);
+        }
         let result = if self.phase == Phase::Live { self.try_to_do(order) } else { Err(Reject::SessionEnded) };
         if let Err(reject) = &result {
             tracing::info!(%reject, "an order was refused");
@@ -41,15 +44,15 @@ impl Node {
             Order::End => self.done(&Command::End { reason: EndReason::Ended }),
             Order::Move { persons, space } => {
                 self.log_takes_more()?;
-                let moved: Vec<_> = persons.iter().filter(|person| self.space_of(person) != space).cloned().collect();
-                let answer = self.done(&Command::Move { persons, space })?;
-                self.send_back_who_cannot_be_moved(&moved);
-                Ok(answer)
+                self.done(&Command::Move { persons, space })
             }
             Order::Update(update) => self.update_person(*update),
             Order::Mute(mute) => self.mute_track(mute),
             Order::Subscribe(wanted) => self.subscribe_person(&wanted),
             Order::SendData(request) => self.send_data(request),
+            Order::LookAtClass { viewer } => self.look_at_class(viewer.as_ref()).map(Answer::Class),
+            // Answered by an outcome, above.
+            Order::Command { .. } => Err(Reject::Invalid("a command has an outcome")),
             Order::DescribeRoom { metadata } => {
                 self.log_takes_more()?;
                 if metadata.len() > self.config.limits.metadata_bytes {
@@ -193,6 +196,8 @@ impl Answer {
             Answer::Person(person) => person.encoded_len(),
             Answer::People(people) => people.iter().map(proto::ParticipantInfo::encoded_len).sum(),
             Answer::Track(track) => track.encoded_len(),
+            Answer::Outcome(_) => 0,
+            Answer::Class(text) => text.len(),
         }
     }
 }

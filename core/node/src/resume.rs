@@ -152,6 +152,9 @@ impl Node {
             seat.active = false;
             self.is_news(person, Audience::Others);
         }
+        if self.is_here_without_media(person) {
+            self.leave_roster(person, DisconnectReason::ConnectionTimeout);
+        }
         if let Some(client) = self.clients.of_connection(connection).map(|client| client.id) {
             let socket = self.forget(client).and_then(|client| client.socket);
             self.log.after(Effect::Farewell { client, socket, response: None });

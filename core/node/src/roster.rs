@@ -10,7 +10,7 @@ use livekit_protocol as proto;
 use lyceum_session as session;
 use proto::DisconnectReason;
 use proto::participant_info::State as WireState;
-use session::{ConnectionId, PersonId, Presence, State};
+use session::{ConnectionId, Lane, PersonId, Presence, State};
 use std::collections::BTreeMap;
 
 /// One person as the others see them.
@@ -30,12 +30,12 @@ pub(crate) struct Seat {
 pub(crate) struct Roster(BTreeMap<PersonId, Seat>);
 
 impl Roster {
-    /// Seats for those whom a replayed log has in the class. Nobody is connected after a replay, so the sids are new.
+    /// Seats for those whom a replayed log has in the class with media. Nobody is connected after a replay, so the sids are new.
     pub(crate) fn of_replayed(state: &State, rng: &mut Rng) -> Self {
-        let here = state
-            .participants
-            .iter()
-            .filter(|(_, known)| matches!(known.presence, Presence::Online | Presence::Reconnecting { .. }));
+        let here = state.participants.iter().filter(|(_, known)| {
+            let has_media = known.lost.is_some() || known.connections_of(Lane::Media).next().is_some();
+            has_media || matches!(known.presence, Presence::Reconnecting { .. })
+        });
         Self(here.map(|(person, _)| (person.clone(), Seat::new(rng.id("PA_").into(), None))).collect())
     }
 
@@ -79,7 +79,7 @@ impl Roster {
         if !known.space.is_main() {
             attributes.insert(wire::SPACE_ATTRIBUTE.to_owned(), known.space.0.clone());
         }
-        if matches!(known.presence, Presence::Reconnecting { .. }) {
+        if known.lost.is_some() || matches!(known.presence, Presence::Reconnecting { .. }) {
             attributes.insert(wire::PRESENCE_ATTRIBUTE.to_owned(), "reconnecting".to_owned());
         }
         let muted: Vec<_> =
@@ -99,7 +99,7 @@ impl Roster {
             joined_at_ms,
             name: profile.name.0.clone(),
             version: seat.version,
-            permission: Some(wire::permission(&profile.permission)),
+            permission: state.permission(person).as_ref().map(wire::permission),
             kind: wire::participant_kind(profile.kind),
             attributes,
             client_protocol: client.map_or(0, |client| client.client_protocol),

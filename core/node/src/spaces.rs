@@ -11,6 +11,7 @@ use lyceum_session as session;
 use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::signal_response::Message;
+use session::class::ClassFact;
 use session::{Command, DetachReason, Event, Fact, PersonId, SpaceName, TrackId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -27,14 +28,29 @@ pub(crate) struct Underway(BTreeMap<PersonId, VecDeque<SpaceName>>);
 pub(crate) struct Move(BTreeMap<PersonId, SpaceName>);
 
 impl Move {
+    /// Whether a fact places people elsewhere.
+    pub(crate) fn is_one(fact: &Fact) -> bool {
+        matches!(
+            fact,
+            Fact::ParticipantMoved { .. }
+                | Fact::Class(ClassFact::BreakoutsOpened { .. } | ClassFact::BreakoutsClosed {})
+        )
+    }
+
     /// Reads where people are before the event is applied; `None` if it moves nobody.
     pub(crate) fn before(state: &session::State, event: &Event) -> Option<Self> {
-        let Fact::ParticipantMoved { persons, .. } = &event.fact else { return None };
-        let from = persons.iter().filter_map(|person| {
-            let known = state.participants.get(person)?;
-            Some((person.clone(), known.space.clone()))
-        });
-        Some(Self(from.collect()))
+        let spaces = state.participants.iter().map(|(person, known)| (person.clone(), known.space.clone()));
+        Self::is_one(&event.fact).then(|| Self(spaces.collect()))
+    }
+
+    /// Leaves out whom the event, which is applied by now, did not move.
+    pub(crate) fn of_those_who_moved(mut self, state: &session::State) -> Self {
+        self.0.retain(|person, from| state.participants.get(person).is_some_and(|known| known.space != *from));
+        self
+    }
+
+    pub(crate) fn persons(&self) -> impl Iterator<Item = &PersonId> {
+        self.0.keys()
     }
 
     fn has(&self, person: &PersonId) -> bool {
@@ -103,7 +119,11 @@ impl Node {
 
     /// What a move means: first all media between those who part ends, then everybody is told, then those who come together
     /// receive each other. Peer connections and published tracks stay.
-    pub(crate) fn follow_move(&mut self, moving: &Move, to: &SpaceName) {
+    pub(crate) fn follow_move(&mut self, moving: &Move) {
+        if moving.0.is_empty() {
+            return;
+        }
+        let there: BTreeSet<SpaceName> = moving.persons().map(|person| self.space_of(person)).collect();
         for (person, from) in &moving.0 {
             self.underway.0.entry(person.clone()).or_default().push_back(from.clone());
         }
@@ -115,9 +135,13 @@ impl Node {
                 seat.version += 1;
             }
         }
-        self.tell_those_who_move(moving, to);
-        self.tell_those_who_get_company(moving, to);
-        self.meet(moving, to);
+        self.tell_those_who_move(moving);
+        for to in &there {
+            self.tell_those_who_get_company(moving, to);
+        }
+        for to in &there {
+            self.meet(moving, to);
+        }
         self.room_changes();
     }
 
@@ -194,24 +218,25 @@ impl Node {
         }
     }
 
-    fn tell_those_who_move(&mut self, moving: &Move, to: &SpaceName) {
+    fn tell_those_who_move(&mut self, moving: &Move) {
         let movable = self.clients.iter().filter(|client| moving.has(&client.person) && client.can_be_moved());
         for (client, person) in movable.map(|client| (client.id, client.person.clone())).collect::<Vec<_>>() {
             let Some(known) = self.log.state.participants.get(&person) else { continue };
-            let profile = Box::new(known.profile.clone());
+            let (profile, to) = (Box::new(known.profile.clone()), known.space.clone());
             let moved = Box::new(proto::RoomMovedResponse {
-                room: Some(self.room_info(Some(to))),
+                room: Some(self.room_info(Some(&to))),
                 token: String::new(),
                 participant: self.info(&person),
                 other_participants: self.others_for(&person),
             });
-            self.log.after(Effect::Moved { client, person, profile, space: to.clone(), moved });
+            self.log.after(Effect::Moved { client, person, profile, space: to, moved });
         }
     }
 
     /// Who is in the Space already sees the others come, all at once.
     fn tell_those_who_get_company(&mut self, moving: &Move, to: &SpaceName) {
-        let visible = moving.0.keys().filter(|person| !self.is_hidden(person));
+        let come = moving.0.keys().filter(|person| self.space_of(person) == *to);
+        let visible = come.filter(|person| !self.is_hidden(person));
         let participants: Vec<_> = visible.filter_map(|person| self.info(person)).collect();
         let there = self.clients_in(to, |person| !moving.has(person));
         if !participants.is_empty() {

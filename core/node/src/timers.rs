@@ -12,6 +12,8 @@ use session::{Command, DetachReason, UnixMs};
 
 /// How often the sockets are looked at. Their waits are seconds long.
 const WATCH_INTERVAL_MS: u64 = 1_000;
+/// How often state sockets are told how far they should be.
+const PULSE_INTERVAL_MS: u64 = 5_000;
 /// How long a client whose media is gone has to say goodbye.
 const GOODBYE_MS: u64 = 2_000;
 
@@ -23,12 +25,21 @@ pub(crate) struct Timers {
     room_updated_at: UnixMs,
     /// When news that can wait is told.
     pub(crate) news_at: Option<UnixMs>,
+    /// When state sockets are told how far they should be.
+    pulse_at: Option<UnixMs>,
 }
 
 impl Timers {
     pub(crate) fn room_update_wanted(&mut self, now: UnixMs, interval_ms: u64) {
         let earliest = self.room_updated_at.plus(interval_ms).max(now);
         self.room_update_at.get_or_insert(earliest);
+    }
+}
+
+impl Timers {
+    /// Somebody is here to be told how far they should be.
+    pub(crate) fn pulse_wanted(&mut self, now: UnixMs) {
+        self.pulse_at.get_or_insert(now.plus(PULSE_INTERVAL_MS));
     }
 }
 
@@ -47,7 +58,11 @@ impl Node {
         let watch = (!self.clients.is_empty()).then_some((self.timers.watch_at, "look at the sockets"));
         let room = self.timers.room_update_at.filter(|_| !self.clients.is_empty()).map(|at| (at, "room update"));
         let news = self.timers.news_at.map(|at| (at, "news of people"));
-        [self.log.state.poll_timeout(), watch, room, news].into_iter().flatten().min()
+        let pulse = self.timers.pulse_at.map(|at| (at, "pulse"));
+        let reactions = self.reactions.poll_timeout().map(|at| (at, "counts of reactions"));
+        let fence = self.fences.deadline().map(|at| (at, "media to let go"));
+        let all = [self.log.state.poll_timeout(), watch, room, news, pulse, reactions, fence];
+        all.into_iter().flatten().min()
     }
 
     /// Whether a look at the sockets is due, which is the one timer that is cheap to ask for.
@@ -64,6 +79,15 @@ impl Node {
         if self.timers_are_late() {
             self.timers.watch_at = self.now.plus(WATCH_INTERVAL_MS);
             self.look_at_sockets();
+        }
+        self.give_fences_up();
+        self.log_reactions();
+        if self.timers.pulse_at.is_some_and(|at| at <= self.now) {
+            self.timers.pulse_at = None;
+            if !self.devices.is_empty() {
+                self.pulse();
+                self.timers.pulse_wanted(self.now);
+            }
         }
         if self.timers.news_at.is_some_and(|at| at <= self.now) {
             self.tell_news();

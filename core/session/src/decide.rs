@@ -1,18 +1,20 @@
 //! What a command does: the rules of a class, in one place. A decision reads the state and returns facts or a refusal; it
 //! changes nothing itself.
 
-use crate::class::{self, Extra, Work};
+use crate::class::{self, Devices, Extra, Work};
 use crate::command::{Command, Ctx, Reject};
 use crate::event::{
-    Client, DetachReason, EndReason, Fact, LeaveReason, Permission, Profile, Publication, Source, TrackChoice,
+    Client, DetachReason, EndReason, Fact, Lane, LeaveReason, Permission, Profile, Publication, Source, TrackChoice,
     UnpublishReason,
 };
 use crate::ids::{ConnectionId, PersonId, SpaceName, TrackId, UnixMs};
-use crate::state::{EndTimer, Lost, Participant, Presence, State, apply};
+use crate::state::{Connection, EndTimer, Lost, Participant, Presence, State, apply};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most choices of tracks that are kept of one person.
 const MOST_CHOICES: usize = 4_096;
+/// Most connections of one person for the state of the class.
+const MOST_STATE_CONNECTIONS: usize = 8;
 
 /// Decides what a command does. Pure; a refusal changes nothing. Commands of clients come in by [`class::answer`], which
 /// also gives what is to be written beside the log; here, what cannot do without that is refused.
@@ -138,10 +140,12 @@ impl Decision<'_> {
         let mut facts = Vec::new();
         match known {
             Some(known) => {
-                for old in known.connections.keys() {
+                for old in self.displaced_by(known, client)? {
                     self.close_connection(&mut facts, person, old, DetachReason::Superseded, self.now);
                 }
-                self.expire(&mut facts, person, known);
+                if client.lane == Lane::Media {
+                    self.expire(&mut facts, person, known);
+                }
             }
             None => {
                 let space = class::Placed::of(self.state).newcomer(self.state, person, profile, space);
@@ -155,6 +159,23 @@ impl Decision<'_> {
         });
         facts.extend(class::returns(self.state, person));
         Ok(facts)
+    }
+
+    /// Which connections of a person give way to a new one. Media has one for each person; for the state of the class it depends
+    /// on the room's policy, and there is a most.
+    fn displaced_by<'a>(&self, known: &'a Participant, client: &Client) -> Result<Vec<&'a ConnectionId>, Reject> {
+        let same_device = |other: &Connection| !client.device.is_empty() && other.client.device == client.device;
+        let others: Vec<_> = known.connections_of(client.lane).collect();
+        if self.state.class.policy.devices == Devices::RejectNew && others.iter().any(|(_, other)| !same_device(other))
+        {
+            return Err(Reject::Conflict("this person is here with another device, and the room allows one"));
+        }
+        let all_give_way = client.lane == Lane::Media || self.state.class.policy.devices == Devices::Takeover;
+        let (giving_way, mut staying): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|(_, other)| all_give_way || same_device(other));
+        staying.sort_by_key(|(id, other)| (other.since, *id));
+        let too_many = (staying.len() + 1).saturating_sub(MOST_STATE_CONNECTIONS);
+        Ok(giving_way.into_iter().chain(staying.into_iter().take(too_many)).map(|(id, _)| id).collect())
     }
 
     fn resume(&self, person: &PersonId, connection: &ConnectionId) -> Result<Vec<Fact>, Reject> {
@@ -174,7 +195,7 @@ impl Decision<'_> {
         self.only_for_oneself(person)?;
         let last_seen = open.clamp_last_seen(last_seen, self.now);
         let mut facts = Vec::new();
-        if reason.can_be_resumed() && self.has_window() {
+        if reason.can_be_resumed() && self.has_window() && open.client.lane == Lane::Media {
             facts.push(detached(person, connection, reason, last_seen));
         } else {
             self.close_connection(&mut facts, person, connection, reason, last_seen);
@@ -187,8 +208,8 @@ impl Decision<'_> {
         self.only_for_oneself(person)?;
         let mut facts = Vec::new();
         self.close_connection(&mut facts, person, connection, DetachReason::ClientLeft, self.now);
-        let was_the_last = self.state.participants.get(person).is_some_and(|known| known.connections.len() == 1);
-        if was_the_last {
+        if let Some(known) = self.state.participants.get(person).filter(|known| known.connections.len() == 1) {
+            self.expire(&mut facts, person, known);
             facts.push(Fact::ParticipantLeft { person: person.clone(), reason: LeaveReason::OwnWish });
         }
         Ok(facts)

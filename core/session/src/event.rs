@@ -314,6 +314,30 @@ pub struct Client {
     pub os: String,
     pub browser: String,
     pub protocol: i32,
+    /// What its connection carries.
+    #[serde(default, skip_serializing_if = "Lane::is_media")]
+    pub lane: Lane,
+    /// The client's own name for this tab or device, if it has one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub device: String,
+}
+
+/// What a connection carries. A person has at most one for media, and several for the state of the class.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// Sound, pictures and data: LiveKit's protocol.
+    #[default]
+    Media,
+    /// What people do in the class: the state socket.
+    State,
+}
+
+impl Lane {
+    fn is_media(&self) -> bool {
+        *self == Lane::Media
+    }
 }
 
 /// A published track as its publisher describes it.

@@ -3,7 +3,7 @@
 
 use crate::class::{self, Class};
 use crate::command::Ctx;
-use crate::event::{Client, Event, Fact, Policy, Profile, Publication, Source, UnpublishReason};
+use crate::event::{Client, Event, Fact, Lane, Policy, Profile, Publication, Source, UnpublishReason};
 use crate::ids::{ConnectionId, PersonId, RoomName, Seq, SessionId, SpaceName, TenantId, TrackId, UnixMs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ pub struct Participant {
     pub presence: Presence,
     /// Open connections.
     pub connections: BTreeMap<ConnectionId, Connection>,
-    /// The connection that was lost last, while it can be resumed. Nobody has one while another is open.
+    /// The connection for media that was lost last, while it can be resumed. Nobody has one while another of its kind is open.
     pub lost: Option<Lost>,
     /// When they were first admitted (a return after leaving keeps it).
     pub joined_at: UnixMs,
@@ -182,7 +182,9 @@ fn fold(state: &mut State, event: &Event) {
                 let closed = known.connections.remove(connection);
                 if known.connections.is_empty() {
                     known.presence = without_connection;
-                    known.lost = closed.filter(|_| reason.can_be_resumed() && window_ms > 0).map(|closed| Lost {
+                }
+                if let Some(closed) = closed.filter(|closed| closed.client.lane == Lane::Media) {
+                    known.lost = (reason.can_be_resumed() && window_ms > 0).then(|| Lost {
                         id: connection.clone(),
                         connection: closed,
                         last_seen: *last_seen,
@@ -353,6 +355,13 @@ impl Participant {
     pub(crate) fn takes_a_place(&self) -> bool {
         let here = matches!(self.presence, Presence::Online | Presence::Reconnecting { .. });
         here && !self.profile.permission.hidden
+    }
+}
+
+impl Participant {
+    /// The open connections that carry this.
+    pub fn connections_of(&self, lane: Lane) -> impl Iterator<Item = (&ConnectionId, &Connection)> {
+        self.connections.iter().filter(move |(_, connection)| connection.client.lane == lane)
     }
 }
 

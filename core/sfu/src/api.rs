@@ -252,6 +252,13 @@ pub enum Command {
         /// The message, at most 64,000 bytes.
         bytes: Arc<[u8]>,
     },
+    /// Answered by [`Event::Fenced`] once every command before it has had its effect, and what was on its way by then is sent.
+    Fence {
+        /// Whom the answer is for.
+        group: GroupKey,
+        /// Echoed in the answer.
+        id: u64,
+    },
 }
 
 /// What a shard tells.
@@ -368,6 +375,13 @@ pub enum Event {
         group: GroupKey,
         /// The changes.
         levels: Vec<SpeakerLevel>,
+    },
+    /// Answer to [`Command::Fence`].
+    Fenced {
+        /// As in the command.
+        group: GroupKey,
+        /// As in the command.
+        id: u64,
     },
     /// Something that a client sent could not be used. Nothing changed.
     Refused {

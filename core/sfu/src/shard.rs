@@ -161,6 +161,7 @@ impl Shard {
                 }
             }
             Command::SendData { to, lane, bytes } => self.send_data(&to, lane, &bytes),
+            Command::Fence { group, id } => self.events.push_back(Event::Fenced { group, id }),
         }
     }
 

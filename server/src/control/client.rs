@@ -5,8 +5,9 @@ use super::now;
 use super::session::Mail;
 use crate::metrics::Present;
 use livekit_protocol::{SignalRequest, SignalResponse};
-use lyceum_node::ClientId;
+use lyceum_node::{ClientId, CommandRequest};
 use lyceum_session::{Reject, UnixMs};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -15,6 +16,15 @@ use tokio::sync::mpsc::error::TrySendError;
 pub enum Outbound {
     /// A signal to send.
     Signal(Box<SignalResponse>),
+    /// A message for a state socket.
+    Text(Arc<str>),
+    /// The welcome of a state socket: a JSON object that lacks its `token`.
+    Welcome {
+        /// The object.
+        text: Arc<str>,
+        /// The token to come back with.
+        token: String,
+    },
     /// The join is refused; nothing follows.
     Refused(Reject),
     /// Nothing follows: close the socket after what came before.
@@ -53,6 +63,16 @@ impl Client {
     /// Brings what the client said to the class. Waits while the class is busy; false if the class is no more.
     pub async fn say(&self, request: SignalRequest) -> bool {
         self.mailbox.send(Mail::Signal { client: self.id, request: Box::new(request) }).await.is_ok()
+    }
+
+    /// Brings a command to the class; false if the class is no more.
+    pub async fn command(&self, command: CommandRequest) -> bool {
+        self.mailbox.send(Mail::Command { client: self.id, command: Box::new(command) }).await.is_ok()
+    }
+
+    /// Says goodbye to the class; false if the class is no more.
+    pub async fn goodbye(&self) -> bool {
+        self.mailbox.send(Mail::Goodbye { client: self.id }).await.is_ok()
     }
 
     /// It gave a sign of life just now.

@@ -103,6 +103,6 @@ fn subject(event: &Event) -> Subject {
         | Event::LayersWanted { conn, .. }
         | Event::Network { conn, .. }
         | Event::Refused { conn, .. } => Subject::Conn(*conn),
-        Event::Speakers { group, .. } => Subject::Group(*group),
+        Event::Speakers { group, .. } | Event::Fenced { group, .. } => Subject::Group(*group),
     }
 }

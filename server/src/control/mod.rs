@@ -11,7 +11,7 @@ mod tests;
 
 pub use client::{Client, Outbound};
 pub use heartbeat::run as keep_heartbeats;
-pub use registry::{Control, Entry, Guest, Refusal, random_text};
+pub use registry::{Control, Entry, Guest, Refusal, Visitor, random_text};
 
 use lyceum_session::UnixMs;
 use std::time::{SystemTime, UNIX_EPOCH};

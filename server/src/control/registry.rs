@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::store::{LiveSession, PolicyOverrides, SessionFilter, Store, StoreError};
 use crate::token::{Keyring, RoomConfig, VideoGrant};
 use livekit_protocol::SignalResponse;
-use lyceum_node::{Answer, ClientId, Join, Limits, Node, NodeConfig, Order, Rate};
+use lyceum_node::{Answer, ClientId, Enter, Join, Limits, Node, NodeConfig, Order, Rate};
 use lyceum_session::{Policy, Reject, RoomName, SessionId, State, TenantId, UnixMs};
 use lyceum_sfu::GroupKey;
 use rand::RngExt;
@@ -91,6 +91,23 @@ pub struct Guest {
     /// The grant of the token.
     pub grant: VideoGrant,
     /// How the token wants the room, if joining creates it.
+    pub room_config: Option<RoomConfig>,
+}
+
+/// Somebody at the door of the state socket, with a token that is good.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// Whose room.
+    pub tenant: TenantId,
+    /// Which room.
+    pub room: RoomName,
+    /// Who and how.
+    pub enter: Enter,
+    /// The API key of the token.
+    pub key: String,
+    /// The grant of the token.
+    pub grant: VideoGrant,
+    /// How the token wants the room, if coming in creates it.
     pub room_config: Option<RoomConfig>,
 }
 
@@ -174,6 +191,29 @@ impl Control {
                     client.class_is_over().await
                 }
                 Some(Outbound::Refused(reject)) => return Err(Refusal::Rejected(reject)),
+                // Not for a socket of this kind.
+                Some(Outbound::Text(_) | Outbound::Welcome { .. }) => {}
+            }
+        }
+        Err(Refusal::Unreachable)
+    }
+
+    /// Opens a state socket to the room's class for a visitor. The first that it hears is a welcome, or why not.
+    pub async fn enter(&self, visitor: Visitor) -> Result<Client, Refusal> {
+        let patience = Duration::from_secs(self.shared.config.signal.join_timeout_s);
+        tokio::time::timeout(patience, self.enter_patiently(visitor)).await.unwrap_or(Err(Refusal::Unreachable))
+    }
+
+    async fn enter_patiently(&self, visitor: Visitor) -> Result<Client, Refusal> {
+        for _ in 0..JOIN_TRIES {
+            let wish = IfNone::Begin(visitor.room_config.as_ref());
+            let entry = self.find_or_open(&visitor.tenant, &visitor.room, wish).await?;
+            let (outbound, queue) = mpsc::channel(self.shared.config.signal.queue_messages);
+            let id = self.next_client();
+            let seat = Seat { outbound, key: visitor.key.clone(), grant: visitor.grant.clone() };
+            let enter = Mail::Enter { client: id, enter: Box::new(visitor.enter.clone()), seat };
+            if entry.mailbox.send(enter).await.is_ok() {
+                return Ok(Client::new(id, entry.mailbox, queue, self.shared.metrics.clients.enter()));
             }
         }
         Err(Refusal::Unreachable)
@@ -322,6 +362,8 @@ impl Control {
             let page = self.shared.store.read(tenant.clone(), session.clone(), state.seq.next(), REPLAY_PAGE);
             let events = page.await.map_err(unreachable)?;
             if events.is_empty() {
+                let side = self.shared.store.side(tenant.clone(), session.clone()).await.map_err(unreachable)?;
+                side.iter().for_each(|write| state.keep(write));
                 return Ok(state);
             }
             let before = state.seq;
@@ -359,6 +401,7 @@ impl Control {
             routes: Routes::new(self.shared.routes.clone(), group, sender),
             shared: self.shared.clone(),
             seated,
+            side_appends: 0,
         };
         let (running, task) = (self.shared.metrics.sessions.enter(), self.shared.metrics.tasks.enter());
         tokio::spawn(async move {

@@ -10,7 +10,8 @@ use crate::token::{Claims, VideoGrant};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use livekit_protocol::{SignalRequest, SignalResponse, signal_response};
-use lyceum_node::{Answer, ClientId, Input, Join, Node, Order, OrderId, Output, Stats};
+use lyceum_node::{Answer, ClientId, CommandRequest, Enter, Input, Join, Node, Order, OrderId, Output, Stats};
+use lyceum_session::class::SideWrite;
 use lyceum_session::{Event, Fact, PersonId, Profile, Reject, RoomName, Seq, SessionId, SpaceName, TenantId, UnixMs};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,6 +40,27 @@ pub enum Mail {
         client: ClientId,
         /// What.
         request: Box<SignalRequest>,
+    },
+    /// Somebody comes in on a state socket.
+    Enter {
+        /// The socket.
+        client: ClientId,
+        /// Who and how.
+        enter: Box<Enter>,
+        /// What they get told through, and the grant that fresh tokens repeat.
+        seat: Seat,
+    },
+    /// A command came over a state socket.
+    Command {
+        /// The socket.
+        client: ClientId,
+        /// What.
+        command: Box<CommandRequest>,
+    },
+    /// A goodbye came over a state socket.
+    Goodbye {
+        /// The socket.
+        client: ClientId,
     },
     /// A socket is gone.
     Gone {
@@ -114,6 +136,8 @@ pub struct Session<L = Node> {
     pub(super) shared: Arc<Shared>,
     /// How many people are connected, for others to read.
     pub(super) seated: Arc<AtomicUsize>,
+    /// How many appends had side records alone.
+    pub(super) side_appends: u64,
 }
 
 /// How a class came to its end.
@@ -128,12 +152,21 @@ pub enum Outcome {
 /// Without a timer, a class looks up once an hour.
 const NEVER: Duration = Duration::from_secs(3600);
 
-type Commit = Pin<Box<dyn Future<Output = Result<Seq, StoreError>> + Send>>;
+type Commit = Pin<Box<dyn Future<Output = Result<Stored, StoreError>> + Send>>;
+
+/// What is on disk now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stored {
+    /// The log up to here, and what was written beside it.
+    Events(Seq),
+    /// So many appends of side records alone.
+    Side(u64),
+}
 
 /// What one turn of the loop brings.
 enum Turn {
     Mail(Mail),
-    Committed(Result<Seq, StoreError>),
+    Committed(Result<Stored, StoreError>),
     Timeout,
 }
 
@@ -162,6 +195,12 @@ impl<L: Logic> Session<L> {
                     Input::Join { client, join }
                 }
                 Turn::Mail(Mail::Signal { client, request }) => Input::Signal { client, request },
+                Turn::Mail(Mail::Enter { client, enter, seat }) => {
+                    seats.insert(client, seat);
+                    Input::Enter { client, enter }
+                }
+                Turn::Mail(Mail::Command { client, command }) => Input::Command { client, command },
+                Turn::Mail(Mail::Goodbye { client }) => Input::Goodbye { client },
                 Turn::Mail(Mail::Gone { client, last_seen }) => {
                     seats.remove(&client);
                     Input::SocketClosed { client, last_seen }
@@ -169,7 +208,8 @@ impl<L: Logic> Session<L> {
                 Turn::Mail(Mail::Order { order, answer }) => Input::Order { id: orders.wait(answer), order },
                 Turn::Mail(Mail::Media(event)) => Input::Media(event),
                 Turn::Mail(Mail::Shutdown) => Input::Shutdown,
-                Turn::Committed(Ok(seq)) => Input::Durable(seq),
+                Turn::Committed(Ok(Stored::Events(seq))) => Input::Durable(seq),
+                Turn::Committed(Ok(Stored::Side(count))) => Input::Kept(count),
                 Turn::Committed(Err(error)) => {
                     self.shared.metrics.store_failures.add(1);
                     tracing::error!(room = %self.room, session = %self.session, %error, "the log of a class cannot be written");
@@ -207,7 +247,16 @@ impl<L: Logic> Session<L> {
     ) -> Result<Step, Panicked> {
         while let Some(output) = guarded(|| self.node.poll_output())? {
             match output {
-                Output::Append(events) => commits.push_back(self.append(events)),
+                Output::Append { events, side } => {
+                    let commit = self.append(events, side);
+                    commits.push_back(commit);
+                }
+                Output::Text { client, text } => self.tell(seats, client, Outbound::Text(text)),
+                Output::Welcome { client, person, profile, space, text } => {
+                    let seat = seats.get(&client);
+                    let token = seat.and_then(|seat| self.fresh_token(seat, person, &profile, space));
+                    self.tell(seats, client, Outbound::Welcome { text, token: token.unwrap_or_default() });
+                }
                 Output::Signal { client, response } => self.tell(seats, client, Outbound::Signal(response)),
                 Output::RefreshToken { client, person, profile, space } => {
                     let token = seats.get(&client).and_then(|seat| self.fresh_token(seat, person, &profile, space));
@@ -255,13 +304,19 @@ impl<L: Logic> Session<L> {
         metrics.data_dropped.add(after.dropped_data - before.dropped_data);
     }
 
-    fn append(&self, events: Vec<Event>) -> Commit {
+    fn append(&mut self, events: Vec<Event>, side: Vec<SideWrite>) -> Commit {
         for event in &events {
             self.note(event);
         }
-        let last = events.last().map(|event| event.seq).unwrap_or_default();
-        let commit = self.shared.store.append(self.tenant.clone(), self.session.clone(), events, vec![]);
-        Box::pin(async move { commit.await.map(|()| last) })
+        let stored = match events.last() {
+            Some(last) => Stored::Events(last.seq),
+            None => {
+                self.side_appends += 1;
+                Stored::Side(self.side_appends)
+            }
+        };
+        let commit = self.shared.store.append(self.tenant.clone(), self.session.clone(), events, side);
+        Box::pin(async move { commit.await.map(|()| stored) })
     }
 
     /// A line in the server's log for what an operator wants to follow. No names: those belong to people.

@@ -189,6 +189,7 @@ impl Routes {
             }
             Command::DropTrack { track } => self.tracks.remove(track).map(|(_, shard)| shard),
             Command::MuteTrack { track, .. } => self.tracks.get(track).map(|(_, shard)| *shard),
+            Command::Fence { group, .. } => Some(shard_of_group(*group, shards)),
             Command::SendData { to, .. } => to.iter().find_map(|conn| self.conns.get(conn).copied()),
             Command::PublisherOffer { conn, .. }
             | Command::SubscriberAnswer { conn, .. }

@@ -80,6 +80,7 @@ impl Params {
             os: or_from_agent(self.text("os"), &AGENT_SYSTEMS),
             browser: or_from_agent(self.text("browser"), &AGENT_BROWSERS),
             protocol: self.number("protocol"),
+            ..Client::default()
         }
     }
 

@@ -114,6 +114,8 @@ impl Conversation<'_> {
     async fn tell(&mut self, outbound: Option<Outbound>) -> Result<(), Over> {
         match outbound {
             Some(Outbound::Signal(response)) => self.send_signal(&response).await,
+            // Not for a socket of this kind.
+            Some(Outbound::Text(_) | Outbound::Welcome { .. }) => Ok(()),
             Some(Outbound::Close | Outbound::Refused(_)) => Err(Over::Done),
             None => {
                 let reason = "the class let you go because you do not keep up; connect again";

@@ -292,7 +292,7 @@ impl MediaWorld {
         self.node.handle(self.wall(), input);
         while let Some(output) = self.node.poll_output() {
             match output {
-                Output::Append(events) => {
+                Output::Append { events, .. } => {
                     self.durable.extend(events.last().map(|event| event.seq));
                     self.log.extend(events);
                 }
@@ -313,7 +313,12 @@ impl MediaWorld {
                         person.loses_socket();
                     }
                 }
-                Output::RefreshToken { .. } | Output::Moved { .. } | Output::Reply { .. } | Output::Closed => {}
+                Output::RefreshToken { .. }
+                | Output::Moved { .. }
+                | Output::Reply { .. }
+                | Output::Text { .. }
+                | Output::Welcome { .. }
+                | Output::Closed => {}
             }
         }
     }

@@ -527,7 +527,7 @@ impl World {
         self.says_only_what_is_on_disk(&output);
         let incarnation = self.incarnation;
         match output {
-            Output::Append(events) => {
+            Output::Append { events, .. } => {
                 let latency_ms = self.rng.u64(self.disk_latency_ms.clone());
                 if self.store_fails {
                     let input = Box::new(Input::StoreFailed);
@@ -542,7 +542,7 @@ impl World {
             Output::Signal { client, response } => {
                 self.sends_to_tab(client, |client| Happening::TabHears { client, response });
             }
-            Output::RefreshToken { .. } | Output::Reply { .. } => {}
+            Output::RefreshToken { .. } | Output::Reply { .. } | Output::Text { .. } | Output::Welcome { .. } => {}
             Output::Moved { client, space, mut moved, .. } => {
                 moved.token = space.0;
                 let message = Some(proto::signal_response::Message::RoomMoved(*moved));
@@ -712,7 +712,7 @@ impl World {
 
     fn notes_output(&mut self, output: &Output) {
         let line = match output {
-            Output::Append(events) => format!("append {}", serde_json::json!(events)),
+            Output::Append { events, .. } => format!("append {}", serde_json::json!(events)),
             Output::Signal { client, response } => format!("tell {} {}", client.0, serde_json::json!(response)),
             Output::Moved { client, space, moved, .. } => {
                 format!("move {} to {space} {}", client.0, serde_json::json!(moved))

@@ -2,12 +2,14 @@
 //! what they heard. Whatever the story, it watches that the rules of the wire are kept.
 
 use crate::memory::{Disk, Memory};
+use crate::screen::Screen;
 use livekit_protocol as proto;
-use lyceum_node::{Answer, ClientId, Input, Join, Node, NodeConfig, Order, OrderId, Output};
+use lyceum_node::{Answer, ClientId, CommandRequest, Enter, Input, Join, Node, NodeConfig, Order, OrderId, Output};
 use lyceum_session as session;
 use lyceum_sfu as sfu;
 use proto::signal_request::Message as Ask;
 use proto::signal_response::Message as Say;
+use session::class::ClassCommand;
 use session::{Event, Fact, Policy, Profile, Reject, Seq, State, TrackId, UnixMs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeFrom;
@@ -22,6 +24,10 @@ pub struct Class {
     pub journal: Vec<Entry>,
     pub disk: Disk,
     pub people: BTreeMap<ClientId, Memory>,
+    /// What is on the screens of those who have the state socket.
+    pub screens: BTreeMap<ClientId, Screen>,
+    pub media_is_deaf: bool,
+    commands_given: u64,
     pub closed: bool,
     pub replies: BTreeMap<OrderId, Result<Answer, Reject>>,
     orders_given: u64,
@@ -74,6 +80,9 @@ impl Class {
             journal,
             disk,
             people,
+            screens: BTreeMap::new(),
+            media_is_deaf: false,
+            commands_given: 0,
             closed: false,
             replies: BTreeMap::new(),
             orders_given: 0,
@@ -101,6 +110,11 @@ impl Class {
 
     /// Everything that was appended is on disk.
     pub fn disk_catches_up(&mut self) {
+        let side = std::mem::take(&mut self.disk.side_waiting);
+        if side > 0 {
+            self.disk.side_appends += side;
+            self.hand(Input::Kept(self.disk.side_appends));
+        }
         let waiting = std::mem::take(&mut self.disk.waiting);
         let Some(last) = waiting.last().map(|event| event.seq) else { return };
         for event in waiting {
@@ -132,7 +146,12 @@ impl Class {
     fn take(&mut self, output: Output) {
         assert!(!self.closed, "nothing comes out of a closed node: {output:?}");
         match output {
-            Output::Append(events) => {
+            Output::Append { events, side } => {
+                if events.is_empty() {
+                    assert!(!side.is_empty(), "an append has something to append");
+                    self.disk.side_waiting += 1;
+                }
+                self.disk.side.extend(side);
                 for event in events {
                     let last = self.disk.waiting.last().map_or(self.disk.durable.seq, |last| last.seq);
                     assert_eq!(event.seq, last.next(), "the log has no gaps");
@@ -152,6 +171,11 @@ impl Class {
                     let knows = me.is_some_and(|me| me.gone || me.tracks_known.contains(track_id));
                     assert!(knows, "a client is told of a track before it receives it");
                 }
+                if let sfu::Command::Fence { group, id } = &command
+                    && !self.media_is_deaf
+                {
+                    self.node.handle(self.now, Input::Media(sfu::Event::Fenced { group: *group, id: *id }));
+                }
                 self.journal.push(Entry::Media(command));
             }
             Output::RefreshToken { client, profile, .. } => {
@@ -166,8 +190,13 @@ impl Class {
                 self.people.entry(client).or_default().hears(&said, &self.disk);
                 self.journal.push(Entry::Said(client, Box::new(said)));
             }
+            Output::Text { client, text } => self.screens.entry(client).or_default().hears(&text, &self.disk),
+            Output::Welcome { client, text, .. } => self.screens.entry(client).or_default().hears(&text, &self.disk),
             Output::Reply { id, result } => {
                 self.replies.insert(id, result);
+            }
+            Output::CloseSocket { client } if self.screens.contains_key(&client) => {
+                self.screens.entry(client).or_default().closed = true;
             }
             Output::CloseSocket { client } => {
                 let memory = self.people.entry(client).or_default();
@@ -189,6 +218,52 @@ impl Class {
 impl Class {
     pub fn joins(&mut self, name: &str) -> ClientId {
         self.joins_as(join(name))
+    }
+
+    /// Somebody opens the state socket.
+    pub fn enters(&mut self, name: &str) -> ClientId {
+        self.enters_as(enter(name))
+    }
+
+    pub fn enters_as(&mut self, enter: Enter) -> ClientId {
+        let client = ClientId(self.next_client.next().expect("numbers do not end"));
+        self.screens.insert(client, Screen { person: enter.person.0.clone(), ..Screen::default() });
+        self.hand(Input::Enter { client, enter: Box::new(enter) });
+        client
+    }
+
+    pub fn loses_screen(&mut self, client: ClientId) {
+        self.screens.entry(client).or_default().closed = true;
+        self.hand(Input::SocketClosed { client, last_seen: self.now });
+    }
+
+    /// Issues a command over a state socket; returns its id.
+    pub fn does(&mut self, client: ClientId, command: ClassCommand) -> String {
+        self.does_expecting(client, command, None)
+    }
+
+    pub fn does_expecting(&mut self, client: ClientId, command: ClassCommand, expect: Option<Seq>) -> String {
+        self.commands_given += 1;
+        let id = format!("c{}", self.commands_given);
+        self.sends_command(client, &id, command, expect);
+        id
+    }
+
+    pub fn sends_command(&mut self, client: ClientId, id: &str, command: ClassCommand, expect: Option<Seq>) {
+        let command = CommandRequest { id: id.into(), digest: 1, command, expect, epoch: None, received_at: self.now };
+        self.hand(Input::Command { client, command: Box::new(command) });
+    }
+
+    /// Issues a command that is accepted.
+    #[track_caller]
+    pub fn must(&mut self, client: ClientId, command: ClassCommand) {
+        let id = self.does(client, command);
+        let ack = self.screens[&client].ack(&id).unwrap_or_else(|| panic!("no answer to {id}"));
+        assert_eq!(ack["status"], "accepted", "{ack}");
+    }
+
+    pub fn screen(&self, client: ClientId) -> &Screen {
+        &self.screens[&client]
     }
 
     pub fn joins_as(&mut self, join: Join) -> ClientId {
@@ -453,6 +528,17 @@ pub fn join(name: &str) -> Join {
         resume: None,
         full_ice: false,
     }
+}
+
+pub fn enter(name: &str) -> Enter {
+    let Join { person, profile, .. } = join(name);
+    Enter { person, profile, client: session::Client::default(), space: None, since: None }
+}
+
+pub fn teacher(name: &str) -> Enter {
+    let mut enter = enter(name);
+    enter.profile.role = session::Role::Instructor;
+    enter
 }
 
 pub fn microphone() -> proto::AddTrackRequest {

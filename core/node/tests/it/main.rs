@@ -14,5 +14,7 @@ mod profile;
 mod publishing;
 mod quality;
 mod resuming;
+mod screen;
+mod screens;
 mod spaces;
 mod subscribing;

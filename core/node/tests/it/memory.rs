@@ -16,6 +16,10 @@ pub struct Disk {
     pub durable: State,
     pub published_ever: BTreeSet<String>,
     pub waiting: Vec<Event>,
+    /// Side records, and appends of them alone: those that wait, and those that are on disk.
+    pub side: Vec<session::class::SideWrite>,
+    pub side_waiting: u64,
+    pub side_appends: u64,
 }
 
 /// What a client knows from what it was told.

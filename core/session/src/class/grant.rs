@@ -2,7 +2,7 @@
 //! overrides. A grant has an epoch, so that a client whose view is old is told so instead of being blamed.
 
 use super::decks::BoardAccess;
-use crate::event::{Role, Source};
+use crate::event::{Permission, Role, Source};
 use crate::ids::PersonId;
 use crate::state::State;
 use serde::de::{SeqAccess, Visitor};
@@ -319,6 +319,22 @@ impl State {
         };
         let permission = &known.profile.permission;
         (granted || permission.hidden) && permission.may_publish(source)
+    }
+
+    /// What a person may publish now, by their token's permission and by their grant, in the words of a permission.
+    pub fn permission(&self, person: &PersonId) -> Option<Permission> {
+        const SOURCES: [Source; 4] =
+            [Source::Microphone, Source::Camera, Source::ScreenShare, Source::ScreenShareAudio];
+        let given = &self.participants.get(person)?.profile.permission;
+        let allowed: Vec<Source> = SOURCES.into_iter().filter(|source| self.may_publish(person, *source)).collect();
+        let takes_something = SOURCES.iter().any(|source| given.may_publish(*source) && !allowed.contains(source));
+        let mut permission = given.clone();
+        if takes_something {
+            permission.can_publish = !allowed.is_empty();
+            permission.can_publish_sources = allowed;
+        }
+        permission.can_publish_data &= given.hidden || self.grant(person).caps.has(Cap::ChatSend);
+        Some(permission)
     }
 
     /// Works out a person's grant anew, or everybody's; an epoch grows only if what its person may do has changed.

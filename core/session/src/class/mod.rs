@@ -40,7 +40,7 @@ pub use media::{Intent, MicIntent};
 pub use outcome::{
     Answer as CommandAnswer, Cause, Done, Envelope, Memory, OUTCOMES_KEPT, Outcome, ResponseOutcome, answer,
 };
-pub use policy::{ChatMode, ClassPolicy, DirectMessages, Fallback, LobbyMode, PolicyPatch, Unattended};
+pub use policy::{ChatMode, ClassPolicy, Devices, DirectMessages, Fallback, LobbyMode, PolicyPatch, Unattended};
 pub use polls::{Poll, PollStatus, SavedDraft, Side, SideWrite};
 pub use presenter::{Lease, PresenterReason};
 pub use qa::Question;

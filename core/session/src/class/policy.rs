@@ -38,6 +38,9 @@ pub struct ClassPolicy {
     pub floor_ms: u64,
     /// How long somebody who waits may be without a connection.
     pub lobby_grace_ms: u64,
+    /// With how many devices a person may be here.
+    #[serde(default)]
+    pub devices: Devices,
 }
 
 impl Default for ClassPolicy {
@@ -58,6 +61,7 @@ impl Default for ClassPolicy {
             chat_edit_window_ms: 900_000,
             floor_ms: 120_000,
             lobby_grace_ms: 60_000,
+            devices: Devices::Multi,
         }
     }
 }
@@ -124,6 +128,21 @@ pub enum Fallback {
     Nobody,
 }
 
+/// With how many devices a person may be here. Media is on one at a time whatever it says: the newest, or, with `reject_new`, the
+/// oldest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Devices {
+    /// With several, as far as they are not too many.
+    #[default]
+    Multi,
+    /// With one; a new one takes the place of the old one.
+    Takeover,
+    /// With one; a new one is refused while the old one is connected.
+    RejectNew,
+}
+
 /// A change of policy: what is left out stays.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -160,6 +179,8 @@ pub struct PolicyPatch {
     pub floor_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lobby_grace_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Devices>,
 }
 
 /// Longest wait that a policy may ask for: a day.
@@ -198,6 +219,7 @@ impl PolicyPatch {
             chat_edit_window_ms: self.chat_edit_window_ms.unwrap_or(old.chat_edit_window_ms),
             floor_ms: self.floor_ms.unwrap_or(old.floor_ms),
             lobby_grace_ms: self.lobby_grace_ms.unwrap_or(old.lobby_grace_ms),
+            devices: self.devices.unwrap_or(old.devices),
         })
     }
 }

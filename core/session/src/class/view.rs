@@ -262,6 +262,19 @@ impl Viewer {
         Self { person: None, staff: true, admitted: true, caps, spaces: Vec::new(), sees_roster: true }
     }
 
+    /// Whether it is no secret for them that such an entity is not there (any more).
+    pub fn may_know(&self, key: &Key) -> bool {
+        let own = |person: &PersonId| self.is(person);
+        match (key.collection, &key.id) {
+            (Collection::Waiting, Id::Person(person)) => own(person) || self.has(Cap::LobbyAdmit),
+            (Collection::Bans, _) => self.has(Cap::LobbyAdmit) || self.has(Cap::ParticipantBan),
+            (Collection::Grants, Id::Person(person)) => own(person) || self.staff,
+            (Collection::Participants | Collection::Hands, Id::Person(person)) => own(person) || self.sees_roster,
+            (Collection::Responses, Id::MadeBy(_, person)) => own(person) || self.has(Cap::ActivitySeeNames),
+            _ => true,
+        }
+    }
+
     fn is(&self, person: &PersonId) -> bool {
         self.person.as_ref() == Some(person)
     }
@@ -402,7 +415,7 @@ impl State {
     }
 
     /// Every entity that there is.
-    fn keys(&self) -> BTreeSet<Key> {
+    pub fn keys(&self) -> BTreeSet<Key> {
         let class = &self.class;
         let mut keys = Keys::default();
         keys.only(Collection::Session).only(Collection::Breakouts).only(Collection::Checkpoint);

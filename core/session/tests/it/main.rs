@@ -6,6 +6,7 @@
 mod anything;
 mod class;
 mod commands;
+mod devices;
 mod groups;
 mod leading;
 mod lesson;
