@@ -110,6 +110,7 @@ impl FakeMedia {
                     known.subscriber_up |= offer == format!("offer {}", known.offers) && !answer.is_empty();
                 }
             }
+            Command::Fence { group, id } => out.push(FromMedia::Event(Event::Fenced { group, id })),
             Command::SetWish { .. } | Command::RemoteCandidate { .. } => {}
         }
         self.offers(&mut out);
