@@ -137,6 +137,7 @@ export class StateConnection {
   private pulseTimer: ReturnType<typeof setInterval> | undefined;
   private stopListening: () => void = () => undefined;
 
+  private lastBye_: Bye | null = null;
   private readonly outbox: Outbox;
   private readonly drafts: Drafts;
   private readonly statusChanged = new Listeners();
@@ -159,6 +160,11 @@ export class StateConnection {
 
   get status(): StateStatus {
     return this.current;
+  }
+
+  /** Why the server closed the last connection; `null` once it has welcomed us again. */
+  get lastBye(): Bye | null {
+    return this.lastBye_;
   }
 
   /** Commands without an answer, oldest first. */
@@ -185,6 +191,7 @@ export class StateConnection {
   connect(): void {
     if (this.current.phase !== "outside" && this.current.phase !== "ended") return;
     this.attempt = 0;
+    this.lastBye_ = null;
     // Who comes in now may be somebody else.
     this.fresh = true;
     this.setStatus({ phase: "joining" });
@@ -372,14 +379,13 @@ export class StateConnection {
     if (!this.isWanted()) return;
     if (this.current.phase !== "reconnecting" && this.current.phase !== "joining") this.lostAt = Date.now();
     this.attempt += 1;
-    if (this.current.phase !== "joining") {
-      this.setStatus({ phase: "reconnecting", sinceMs: this.lostAt, attempt: this.attempt });
-    }
     const random = (this.options.random ?? Math.random)();
     // The first try after a loss comes at once; spread all the same, since a server that restarts loses everybody.
     const wait = this.attempt === 1 ? random * 200 : retryDelayMs(this.attempt - 1, random);
     clearTimeout(this.retryTimer);
     this.retryTimer = setTimeout(() => void this.open(), leastMs > 0 ? leastMs * (1 + random) + wait : wait);
+    if (this.current.phase === "joining") this.setStatus({ phase: "joining" });
+    else this.setStatus({ phase: "reconnecting", sinceMs: this.lostAt, attempt: this.attempt });
   }
 
   private letGo(): void {
@@ -465,6 +471,7 @@ export class StateConnection {
   private handleWelcome(welcome: Welcome): void {
     clearTimeout(this.welcomeTimer);
     this.counters.welcomes += 1;
+    this.lastBye_ = null;
     if (welcome.snapshot === undefined) this.counters.deltas += 1;
     else this.counters.snapshots += 1;
     this.clock.heard(welcome.now);
@@ -478,9 +485,11 @@ export class StateConnection {
     this.setStatus({ phase: this.store.admitted ? "inside" : "waiting" });
   }
 
-  private handleBye({ code, message, retry }: Bye): void {
-    // A token of an earlier welcome may have run out while a new access token can still be had.
-    if (code === "unauthorized" && this.resumeToken !== null && typeof this.options.token === "function") {
+  private handleBye(bye: Bye): void {
+    const { code, message, retry } = bye;
+    this.lastBye_ = bye;
+    // The token of an earlier welcome may have run out while an access token is still good, or can be had.
+    if (code === "unauthorized" && this.resumeToken !== null) {
       this.resumeToken = null;
       this.letGo();
       this.tryAgainLater();

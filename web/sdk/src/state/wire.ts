@@ -59,7 +59,7 @@ export interface Welcome {
   now: UnixMs;
   token: string;
   snapshot?: Snapshot;
-  delta?: { events: EventMessage[] };
+  delta?: EventMessage[];
 }
 
 export interface Ack {
