@@ -82,7 +82,7 @@ class Classroom:
                     if "snapshot" in message:
                         collections = message["snapshot"].items()
                         self.entities = {(name, key): is_ for name, of in collections for key, is_ in of.items()}
-                    for missed in message.get("delta", []):
+                    for missed in message.get("delta", {}).get("events", []):
                         self._apply(missed)
                     self.seq, self._socket = message["seq"], socket
                     self.tell(f"{message['state']} as {self.you}: {len(self.entities)} entities")

@@ -134,7 +134,7 @@ export class Store {
     if (welcome.snapshot !== undefined) {
       this.replaceAll(welcome.snapshot);
     } else {
-      for (const message of welcome.delta ?? []) this.applyEvent(message);
+      for (const message of welcome.delta?.events ?? []) this.applyEvent(message);
     }
     this.place = welcome.snapshot === undefined ? Math.max(this.place, welcome.seq) : welcome.seq;
     this.version_ += 1;

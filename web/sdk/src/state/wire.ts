@@ -59,7 +59,7 @@ export interface Welcome {
   now: UnixMs;
   token: string;
   snapshot?: Snapshot;
-  delta?: EventMessage[];
+  delta?: { events: EventMessage[] };
 }
 
 export interface Ack {

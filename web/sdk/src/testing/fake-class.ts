@@ -179,7 +179,7 @@ export class FakeClass {
       now: this.now(),
       token: `resume-${person}`,
       ...(goesOn
-        ? { delta: events.map(({ event, changes }) => ({ event, changes })) }
+        ? { delta: { events: events.map(({ event, changes }) => ({ event, changes })) } }
         : { snapshot: waits ? { waiting: { [person]: { name: person } } } : this.entities }),
     });
   }
