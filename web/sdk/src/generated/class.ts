@@ -954,6 +954,8 @@ export interface ClassPolicy {
   chat: ChatMode;
   /** How long authors may change what they wrote. */
   chat_edit_window_ms: number;
+  /** With how many devices a person may be here. */
+  devices: Devices;
   /** Who may write to whom alone. */
   direct_messages: DirectMessages;
   /** How long an announced end can be taken back. */
@@ -985,6 +987,10 @@ export interface ClassPolicy {
 /** What a device says of itself; informational. */
 export interface Client {
   browser: string;
+  /** The client's own name for this tab or device, if it has one. */
+  device?: string;
+  /** What its connection carries. */
+  lane?: Lane;
   os: string;
   protocol: number;
   sdk: string;
@@ -1028,6 +1034,9 @@ export type DeckStatus = "pending" | {
 
 /** Why a connection ended. */
 export type DetachReason = "client_left" | "connection_lost" | "media_failed" | "never_connected" | "state_mismatch" | "moved" | "superseded" | "server_stopped" | "removed" | "session_ended";
+
+/** With how many devices a person may be here. Media is on one at a time whatever it says: the newest, or, with `reject_new`, the oldest. */
+export type Devices = "multi" | "takeover" | "reject_new";
 
 /** Who may write to whom alone. */
 export type DirectMessages = "off" | "staff" | "all";
@@ -1155,6 +1164,9 @@ export type Item = ({
 
 /** What kind of client a participant is; LiveKit's `ParticipantInfo.Kind`. */
 export type Kind = "standard" | "ingress" | "egress" | "sip" | "agent";
+
+/** What a connection carries. A person has at most one for media, and several for the state of the class. */
+export type Lane = "media" | "state";
 
 /** Where people go who are admitted while breakouts are open. */
 export type LatePolicy = "hold_main" | "least_full" | "self_select";
@@ -1616,6 +1628,7 @@ export type ItemInput = ({
 export interface PolicyPatch {
   chat?: ChatMode | null;
   chat_edit_window_ms?: number | null;
+  devices?: Devices | null;
   direct_messages?: DirectMessages | null;
   end_undo_ms?: number | null;
   floor_ms?: number | null;
