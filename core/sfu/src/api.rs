@@ -168,14 +168,14 @@ pub enum Command {
         /// The SDP.
         sdp: String,
     },
-    /// The client lost its network and resumes: a new offer restarts ICE on the subscriber peer, once the one that may wait for its
+    /// The client lost its network and resumes, or hears nothing: a new offer restarts ICE on the subscriber peer, once the one that may wait for its
     /// answer has it or is given up by [`Command::SyncOffer`]. (On the publisher peer the client restarts it with its own offer.)
     RestartIce {
         /// The connection.
         conn: ConnKey,
     },
-    /// A client that resumes has this last offer and gave it this answer. An offer that waits for its answer and is not this one
-    /// was lost.
+    /// A client that resumes has this last offer and gave it this answer. An offer from before the [`Command::RestartIce`] that waits for
+    /// its answer and is not this one was lost.
     SyncOffer {
         /// The connection.
         conn: ConnKey,

@@ -432,9 +432,12 @@ impl Conn {
 
     /// What the client has of the subscriber peer: the last offer that it took, and its answer. If that is the offer that waits here,
     /// its answer was lost with the network and counts now. If not, the offer was lost, and what it would have changed goes into
-    /// the next. Returns the tracks that can flow from now on.
+    /// the next. An offer made since the client resumed is neither: it is on its way. Returns the tracks that can flow from now on.
     pub(crate) fn sync_offer(&mut self, offer: &str, answer: &str) -> Result<Vec<TrackKey>, String> {
-        let Some(waiting) = &self.negotiation.outstanding else { return Ok(Vec::new()) };
+        let from_before = self.negotiation.restart_ice;
+        let Some(waiting) = self.negotiation.outstanding.as_ref().filter(|_| from_before) else {
+            return Ok(Vec::new());
+        };
         let offer_id = waiting.offer_id;
         if version(offer) == Some(offer_id) {
             return self.accept_answer(offer_id, answer).map(Option::unwrap_or_default);

@@ -403,6 +403,13 @@ impl Class {
         ]);
     }
 
+    /// A resume in which the client says what it has while the offer that restarts ICE is already on its way to it.
+    pub fn restarts_ice_before_it_says_what_it_has(&mut self, who: ConnKey) {
+        self.commands([Command::RestartIce { conn: who }]);
+        let (offer, answer) = self.people[&who].took.clone();
+        self.commands([Command::SyncOffer { conn: who, offer, answer }]);
+    }
+
     /// From here on somebody's downlink carries only this much.
     pub fn narrows(&mut self, who: ConnKey, bps: u64) {
         let address = self.people[&who].subscriber_address.ip();

@@ -310,6 +310,21 @@ fn an_answer_that_was_lost_counts_when_its_client_resumes() {
 }
 
 #[test]
+fn an_offer_made_since_a_client_resumed_is_not_lost_because_the_client_has_not_seen_it() {
+    let mut class = Class::begins();
+    let (ada, ben) = (class.joins("ada"), class.joins("ben"));
+    let voice = class.publishes_audio(ada);
+    class.subscribes(ben, voice);
+    class.runs(Duration::from_secs(1));
+    class.moves_to_another_network(ben);
+    class.runs(Duration::from_secs(1));
+    let before = class.received(ben, voice).len();
+    class.restarts_ice_before_it_says_what_it_has(ben);
+    class.runs(Duration::from_secs(2));
+    assert!(class.received(ben, voice).len() > before + 50, "audio is back");
+}
+
+#[test]
 fn a_client_that_never_answers_is_gone_and_may_return() {
     let mut class = Class::begins();
     let (ada, ben) = (class.joins("ada"), class.joins("ben"));
