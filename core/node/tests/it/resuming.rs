@@ -405,6 +405,39 @@ fn scenarios_of_test_suites_end_sockets_as_they_say() {
     assert!(leave_said(&class.hears(sixth)).is_some());
 }
 
+/// What somebody who resumes is told of people that are here, by their latest update.
+fn told_on_resume(class: &mut Class, client: ClientId) -> Vec<proto::ParticipantInfo> {
+    let here = class.hears(client).into_iter().find_map(|said| match said {
+        Say::Update(update) if !update.participants.iter().all(is_disconnected) => Some(update.participants),
+        _ => None,
+    });
+    here.expect("how everybody is")
+}
+
+#[test]
+fn who_resumes_is_told_how_they_are_themselves() {
+    let mut class = Class::patient();
+    let (ada, ben) = (class.joins_and_connects("ada"), class.joins_and_connects("ben"));
+    let voice = class.publishes(ada, microphone());
+    class.loses_network(ada);
+    let again = class.resumes(ada);
+    let told = told_on_resume(&mut class, again);
+    let mut names: Vec<_> = told.iter().map(|info| info.identity.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["ada", "ben"], "everybody once, oneself too");
+    let own = told.iter().find(|info| info.identity == "ada").expect("herself");
+    assert_eq!(own.sid, class.me(again).sid);
+    assert_eq!(own.tracks.iter().map(|track| track.sid.as_str()).collect::<Vec<_>>(), [voice.0.as_str()]);
+    assert!(!own.attributes.contains_key("lyceum.presence"), "she is back");
+
+    class.leaves(ben);
+    class.loses_network(again);
+    let third = class.resumes(again);
+    let told = told_on_resume(&mut class, third);
+    assert_eq!(told.len(), 1, "alone");
+    assert_eq!(told[0].identity, "ada");
+}
+
 #[test]
 fn coming_and_going_leaves_nothing_behind() {
     let mut class = Class::patient();
