@@ -1,14 +1,16 @@
 //! Scenarios that client test suites ask for (`simulate`). They touch nobody but the client that asks.
 
 use crate::api::ClientId;
+use crate::clients::media_of;
 use crate::node::Node;
 use crate::wire;
 use livekit_protocol as proto;
 use lyceum_session as session;
-use proto::DisconnectReason;
+use lyceum_sfu as sfu;
 use proto::leave_request::Action;
 use proto::request_response::Reason;
 use proto::simulate_scenario::Scenario;
+use proto::{CandidateProtocol, DisconnectReason};
 use session::DetachReason;
 
 /// What happens to the next socket on which a client resumes.
@@ -44,6 +46,10 @@ impl Node {
             Some(Scenario::DisconnectSignalOnResume(_)) => self.at_next_resume(id, NextResume::Closed),
             Some(Scenario::DisconnectSignalOnResumeNoMessages(_)) => {
                 self.at_next_resume(id, NextResume::ClosedUnheard);
+            }
+            // Whoever has a working socket and hears nothing: ICE is restarted as in a resume, over the same socket.
+            Some(Scenario::SwitchCandidateProtocol(to)) if to == i32::from(CandidateProtocol::Udp) => {
+                self.tell_media(sfu::Command::RestartIce { conn: media_of(id) });
             }
             _ => self.refuse(id, Reason::UnsupportedType, "this scenario is not supported", None),
         }

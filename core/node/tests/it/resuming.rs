@@ -405,6 +405,31 @@ fn scenarios_of_test_suites_end_sockets_as_they_say() {
     assert!(leave_said(&class.hears(sixth)).is_some());
 }
 
+#[test]
+fn who_hears_nothing_has_ice_restarted_without_a_resume() {
+    use proto::simulate_scenario::Scenario;
+    let restart = |to: proto::CandidateProtocol| {
+        Ask::Simulate(proto::SimulateScenario { scenario: Some(Scenario::SwitchCandidateProtocol(to.into())) })
+    };
+    let mut class = Class::patient();
+    let (ada, ben) = (class.joins_and_connects("ada"), class.joins_and_connects("ben"));
+    class.nobody_listens_to_the_past();
+    let restarts = |class: &Class| -> Vec<_> {
+        let restart = |command: &sfu::Command| match command {
+            sfu::Command::RestartIce { conn } => Some(*conn),
+            _ => None,
+        };
+        class.media().filter_map(restart).collect()
+    };
+    class.says(ada, restart(proto::CandidateProtocol::Udp));
+    assert_eq!(restarts(&class), [conn(ada)]);
+    offers(&mut class, ada);
+    assert_eq!(heard(&mut class, ada), ["offer"], "on the socket that she has");
+    assert!(class.hears(ben).is_empty() && !class.me(ada).gone);
+    class.says(ada, restart(proto::CandidateProtocol::Tcp));
+    assert_eq!(restarts(&class).len(), 1, "there is no choice of another protocol");
+}
+
 /// What somebody who resumes is told of people that are here, by their latest update.
 fn told_on_resume(class: &mut Class, client: ClientId) -> Vec<proto::ParticipantInfo> {
     let here = class.hears(client).into_iter().find_map(|said| match said {
