@@ -256,7 +256,7 @@ fn classroom() -> Vec<Input> {
     let raise =
         r#"{"t":"cmd","id":"01994f6e","type":"hand.raise","payload":{"intent":"question"},"expect":4,"epoch":9}"#;
     let poll = r#"{"t":"cmd","id":"c","type":"activity.create","payload":{"spec":{"title":"Mass","mode":"quiz","items":[
-{"prompt":"g?","kind":"single","options":["9.81","3"],"key":{"kind":"options","options":[0]}}]}}}"#;
+{"text":"g?","kind":"single","options":["9.81","3"],"key":{"kind":"options","options":[0]}}]}}}"#;
     let respond = r#"{"t":"cmd","id":"c","type":"poll.respond","payload":{"poll":7,"answers":[
 {"kind":"options","options":[1]},null,{"kind":"point","x":500,"y":20}]}}"#;
     let plan = r#"{"t":"cmd","id":"c","type":"breakouts.plan","payload":{"mode":"random","seed":18446744073709551615,

@@ -94,6 +94,12 @@ metrics! {
         clients_too_slow: "lyceum_clients_closed_too_slow_total", "Clients closed because signal.queue_messages were waiting for them.";
         clients_malformed: "lyceum_clients_closed_malformed_total", "Clients closed because they kept sending messages that could not be read, or one that was too long.";
         clients_silent: "lyceum_clients_closed_silent_total", "Clients closed because they were silent for signal.silence_timeout_s.";
+        devices_welcomed: "lyceum_state_sockets_total", "State sockets welcomed.";
+        devices_refused: "lyceum_state_sockets_refused_total", "State sockets closed with a goodbye instead of a welcome.";
+        commands: "lyceum_commands_total", "Commands over state sockets.";
+        commands_unreadable: "lyceum_commands_unreadable_total", "Commands over state sockets and REST that could not be read or are unknown.";
+        commands_rest: "lyceum_commands_rest_total", "Commands over REST.";
+        state_malformed: "lyceum_state_messages_malformed_total", "Messages over state sockets that could not be read.";
         media_events_dropped: "lyceum_media_events_dropped_total", "Media events dropped because a class had signal.session_queue_messages waiting.";
         media_events_stray: "lyceum_media_events_stray_total", "Media events of connections that were gone.";
         sessions_started: "lyceum_sessions_started_total", "Classes begun.";
@@ -110,7 +116,8 @@ metrics! {
     gauges {
         conversations: "lyceum_http_connections", "HTTP connections open; WebSockets are no longer among them.";
         sessions: "lyceum_sessions", "Classes running.";
-        clients: "lyceum_clients", "Signalling sockets open.";
+        clients: "lyceum_clients", "Signalling and state sockets in classes.";
+        devices: "lyceum_state_sockets", "State sockets open, those included that have not said hello yet.";
         tasks: "lyceum_tasks", "Tasks of classes, sockets and services.";
     }
 }

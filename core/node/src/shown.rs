@@ -47,7 +47,7 @@ impl Recent {
     /// What came after this place; `None` if that is not known any more.
     fn after(&self, seq: Seq, head: Seq) -> Option<impl Iterator<Item = (&Event, &BTreeSet<Key>)>> {
         let first = self.events.front().map_or(head.next(), |(event, _, _)| event.seq);
-        let known = first <= seq.next() && seq <= head;
+        let known = seq <= head && first <= seq.next();
         let missed = self.events.iter().filter(move |(event, _, _)| event.seq > seq);
         known.then(|| missed.map(|(event, touched, _)| (event, touched)))
     }

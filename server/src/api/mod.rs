@@ -1,5 +1,6 @@
 //! The REST interface under `/api`. `docs/api/openapi.json` describes it; a test holds both against each other.
 
+mod commands;
 mod events;
 mod invites;
 mod moves;
@@ -27,6 +28,8 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/rooms", post(rooms::create).get(rooms::list))
         .route("/v1/rooms/{room}/moves", post(moves::create))
+        .route("/v1/rooms/{room}/commands", post(commands::issue))
+        .route("/v1/rooms/{room}/state", get(commands::look))
         .route("/v1/sessions", get(events::sessions))
         .route("/v1/sessions/{id}/events", get(events::events))
         .route("/v1/sessions/{id}/state", get(state::at))

@@ -12,6 +12,9 @@ use serde_json::{Map, Number, Value};
 /// Longest id of a command and longest name of a device, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
+/// The largest whole number that every reader of JSON keeps.
+const MAX_COUNT: u64 = (1 << 53) - 1;
+
 /// Longer texts about a device are cut: they are for people to read.
 const MAX_TEXT_CHARS: usize = 64;
 
@@ -352,7 +355,7 @@ impl Fields {
     }
 
     fn count(&self, name: &str, value: &Value) -> Read<u64> {
-        value.as_u64().ok_or_else(|| match value {
+        value.as_u64().filter(|count| *count <= MAX_COUNT).ok_or_else(|| match value {
             Value::Number(number) => {
                 Unreadable::invalid(format!("`{}` must be a whole number from 0, and is {number}", self.path(name)))
             }
@@ -456,6 +459,10 @@ mod tests {
             (
                 json!({"t": "hello", "token": "x", "session": "RM_x", "seq": -1}),
                 "`hello.seq` must be a whole number from 0, and is -1",
+            ),
+            (
+                json!({"t": "hello", "token": "x", "session": "RM_x", "seq": u64::MAX}),
+                "`hello.seq` must be a whole number from 0, and is 18446744073709551615",
             ),
             (
                 json!({"t": "hello", "token": "x", "session": "RM_x", "seq": 1e30}),

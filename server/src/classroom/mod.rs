@@ -1,8 +1,50 @@
 //! The state socket, `/classroom/v1`: everything that people do in a class beside media, as JSON over a WebSocket. This module
 //! reads what clients say and carries what the class tells them; it decides nothing.
 
+mod door;
 pub mod json;
 pub mod message;
+mod socket;
+
+pub(crate) use socket::{NoAck, request};
+
+use crate::app::App;
+use crate::http::listen::Peer;
+use crate::rtc::socket::Rules;
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Extension, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use std::sync::Arc;
+
+/// The routes of this module.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new().route("/classroom/v1", get(open))
+}
+
+/// Everything but a flood is let in here; the first message says who it is.
+async fn open(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let Ok(upgrade) = upgrade else {
+        return (StatusCode::NOT_FOUND, "not found: /classroom/v1 is for WebSocket connections\n").into_response();
+    };
+    if !app.throttle.admits(peer.address.ip()) {
+        app.metrics.joins_throttled.add(1);
+        let text = "too many joins from this address within a minute; try again shortly";
+        return (StatusCode::TOO_MANY_REQUESTS, text).into_response();
+    }
+    let rules = Rules::of(&app.config.signal);
+    upgrade
+        .max_message_size(rules.max_message_bytes)
+        .max_frame_size(rules.max_message_bytes)
+        .on_upgrade(move |socket| socket::converse(socket, app, rules, peer))
+}
 
 /// A name that somebody sent, for a sentence to them: in quotes, and cut if it is long.
 fn quoted(name: &str) -> String {

@@ -175,7 +175,7 @@ settings! {
         remote_unmute: bool = false,
     }
 
-    /// The signalling socket `/rtc`.
+    /// The signalling socket `/rtc` and the state socket `/classroom/v1`.
     signal: Signal {
         /// Largest message from a client, in bytes.
         max_message_bytes: usize where (1024..=16_777_216) = 2_097_152,

@@ -65,19 +65,24 @@ impl Client {
         self.mailbox.send(Mail::Signal { client: self.id, request: Box::new(request) }).await.is_ok()
     }
 
-    /// Brings a command to the class; false if the class is no more.
-    pub async fn command(&self, command: CommandRequest) -> bool {
-        self.mailbox.send(Mail::Command { client: self.id, command: Box::new(command) }).await.is_ok()
+    /// Brings a command to the class. Waits while the class is busy; false if the class is no more.
+    pub async fn commands(&self, command: Box<CommandRequest>) -> bool {
+        self.mailbox.send(Mail::Command { client: self.id, command }).await.is_ok()
     }
 
-    /// Says goodbye to the class; false if the class is no more.
-    pub async fn goodbye(&self) -> bool {
+    /// Brings a goodbye to the class; false if the class is no more.
+    pub async fn says_goodbye(&self) -> bool {
         self.mailbox.send(Mail::Goodbye { client: self.id }).await.is_ok()
     }
 
     /// It gave a sign of life just now.
     pub fn is_seen(&mut self) {
         self.last_seen = now();
+    }
+
+    /// Whether the class is no more.
+    pub fn is_class_over(&self) -> bool {
+        self.mailbox.is_closed()
     }
 
     /// Waits until the class is no more.

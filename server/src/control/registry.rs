@@ -103,9 +103,13 @@ pub struct Visitor {
     pub room: RoomName,
     /// Who and how.
     pub enter: Enter,
+    /// The name of the device, if it has one.
+    pub device: Option<String>,
+    /// The only session that the token lets into, if it is one for coming back.
+    pub session: Option<SessionId>,
     /// The API key of the token.
     pub key: String,
-    /// The grant of the token.
+    /// The grant of the access token that they came with first.
     pub grant: VideoGrant,
     /// How the token wants the room, if coming in creates it.
     pub room_config: Option<RoomConfig>,
@@ -179,7 +183,8 @@ impl Control {
             let entry = self.find_or_open(&guest.tenant, &guest.room, wish).await?;
             let (outbound, queue) = mpsc::channel(self.shared.config.signal.queue_messages);
             let id = self.next_client();
-            let seat = Seat { outbound, key: guest.key.clone(), grant: guest.grant.clone() };
+            let person = guest.join.person.clone();
+            let seat = Seat { outbound, key: guest.key.clone(), grant: guest.grant.clone(), person, device: None };
             let join = Mail::Join { client: id, join: Box::new(guest.join.clone()), seat };
             if entry.mailbox.send(join).await.is_err() {
                 continue;
@@ -198,22 +203,48 @@ impl Control {
         Err(Refusal::Unreachable)
     }
 
-    /// Opens a state socket to the room's class for a visitor. The first that it hears is a welcome, or why not.
-    pub async fn enter(&self, visitor: Visitor) -> Result<Client, Refusal> {
+    /// Takes a seat in the room's class for a state socket. The first message is the welcome, or the last one.
+    pub async fn enter(&self, visitor: Visitor) -> Result<(Client, Outbound), Refusal> {
         let patience = Duration::from_secs(self.shared.config.signal.join_timeout_s);
         tokio::time::timeout(patience, self.enter_patiently(visitor)).await.unwrap_or(Err(Refusal::Unreachable))
     }
 
-    async fn enter_patiently(&self, visitor: Visitor) -> Result<Client, Refusal> {
+    async fn enter_patiently(&self, visitor: Visitor) -> Result<(Client, Outbound), Refusal> {
         for _ in 0..JOIN_TRIES {
-            let wish = IfNone::Begin(visitor.room_config.as_ref());
-            let entry = self.find_or_open(&visitor.tenant, &visitor.room, wish).await?;
+            let entry = match &visitor.session {
+                None => {
+                    let wish = IfNone::Begin(visitor.room_config.as_ref());
+                    self.find_or_open(&visitor.tenant, &visitor.room, wish).await?
+                }
+                // Whoever comes back, comes back to the class that they were in.
+                Some(session) => match self.find_or_open(&visitor.tenant, &visitor.room, IfNone::Refuse).await {
+                    Ok(entry) if entry.session == *session => entry,
+                    Ok(_) | Err(Refusal::NoClass) => return Err(Refusal::Rejected(Reject::SessionEnded)),
+                    Err(refusal) => return Err(refusal),
+                },
+            };
             let (outbound, queue) = mpsc::channel(self.shared.config.signal.queue_messages);
             let id = self.next_client();
-            let seat = Seat { outbound, key: visitor.key.clone(), grant: visitor.grant.clone() };
+            let seat = Seat {
+                outbound,
+                key: visitor.key.clone(),
+                grant: visitor.grant.clone(),
+                person: visitor.enter.person.clone(),
+                device: visitor.device.clone(),
+            };
             let enter = Mail::Enter { client: id, enter: Box::new(visitor.enter.clone()), seat };
-            if entry.mailbox.send(enter).await.is_ok() {
-                return Ok(Client::new(id, entry.mailbox, queue, self.shared.metrics.clients.enter()));
+            if entry.mailbox.send(enter).await.is_err() {
+                continue;
+            }
+            let mut client = Client::new(id, entry.mailbox, queue, self.shared.metrics.clients.enter());
+            match client.hear().await {
+                // It met the class in its last moment: the room's next one may begin as soon as this one is gone.
+                Some(Outbound::Text(text)) if visitor.session.is_none() && says_ended(&text) => {
+                    client.class_is_over().await
+                }
+                Some(first @ (Outbound::Welcome { .. } | Outbound::Text(_))) => return Ok((client, first)),
+                Some(Outbound::Refused(reject)) => return Err(Refusal::Rejected(reject)),
+                Some(Outbound::Close | Outbound::Signal(_)) | None => client.class_is_over().await,
             }
         }
         Err(Refusal::Unreachable)
@@ -471,6 +502,12 @@ enum IfNone<'a> {
     Begin(Option<&'a RoomConfig>),
     /// It is refused.
     Refuse,
+}
+
+/// Whether a message is the goodbye of a class that has ended.
+fn says_ended(text: &str) -> bool {
+    let said: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    said["t"] == "bye" && said["code"] == "session_ended"
 }
 
 fn policy_limit(overrides: &PolicyOverrides, server: &Policy) -> u32 {

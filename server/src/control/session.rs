@@ -6,14 +6,14 @@ use super::media::Routes;
 use super::now;
 use super::registry::{Listed, Shared};
 use crate::store::StoreError;
-use crate::token::{Claims, VideoGrant};
+use crate::token::{Claims, Resume, VideoGrant};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use livekit_protocol::{SignalRequest, SignalResponse, signal_response};
 use lyceum_node::{Answer, ClientId, CommandRequest, Enter, Input, Join, Node, Order, OrderId, Output, Stats};
 use lyceum_session::class::SideWrite;
 use lyceum_session::{Event, Fact, PersonId, Profile, Reject, RoomName, Seq, SessionId, SpaceName, TenantId, UnixMs};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -91,6 +91,10 @@ pub struct Seat {
     pub key: String,
     /// Its grant when it joined.
     pub grant: VideoGrant,
+    /// Whose it is.
+    pub person: PersonId,
+    /// The name of the device, if it has one.
+    pub device: Option<String>,
 }
 
 /// The logic of a class, as its task drives it.
@@ -183,6 +187,7 @@ impl<L: Logic> Session<L> {
     async fn take_turns(&mut self, commits: &mut FuturesOrdered<Commit>) -> Outcome {
         let mut seats: HashMap<ClientId, Seat> = HashMap::new();
         let mut orders = Orders::default();
+        let mut seated = 0;
         loop {
             match self.perform_outputs(&mut seats, &mut orders, commits) {
                 Ok(Step::GoOn) => {}
@@ -217,7 +222,11 @@ impl<L: Logic> Session<L> {
                 }
                 Turn::Timeout => Input::Timeout,
             };
-            self.seated.store(seats.len(), Ordering::Relaxed);
+            if seats.len() != seated {
+                seated = seats.len();
+                let persons: HashSet<&PersonId> = seats.values().map(|seat| &seat.person).collect();
+                self.seated.store(persons.len(), Ordering::Relaxed);
+            }
             let counted = self.node.stats();
             if guarded(|| self.node.handle(now(), input)).is_err() {
                 return self.fall();
@@ -254,7 +263,7 @@ impl<L: Logic> Session<L> {
                 Output::Text { client, text } => self.tell(seats, client, Outbound::Text(text)),
                 Output::Welcome { client, person, profile, space, text } => {
                     let seat = seats.get(&client);
-                    let token = seat.and_then(|seat| self.fresh_token(seat, person, &profile, space));
+                    let token = seat.and_then(|seat| self.resume_token(seat, person, &profile, space));
                     self.tell(seats, client, Outbound::Welcome { text, token: token.unwrap_or_default() });
                 }
                 Output::Signal { client, response } => self.tell(seats, client, Outbound::Signal(response)),
@@ -368,6 +377,18 @@ impl<L: Logic> Session<L> {
                 None
             }
         }
+    }
+
+    /// For the welcome of a state socket: lets the same device come back, whatever has become of its access token.
+    fn resume_token(&self, seat: &Seat, person: PersonId, profile: &Profile, space: SpaceName) -> Option<String> {
+        let resume = Resume {
+            room: self.room.clone(),
+            session: self.session.clone(),
+            device: seat.device.clone(),
+            grant: seat.grant.clone(),
+        };
+        let signed = self.shared.keyring.sign_resume(&seat.key, now().0 / 1000, resume, person, profile, space);
+        signed.map_err(|error| tracing::error!(%error, "a token for coming back could not be signed")).ok()
     }
 
     /// The class stopped without saying so: its media connections are closed here, for the node can no more. Its sockets close

@@ -31,6 +31,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
         .merge(crate::rtc::routes())
+        .merge(crate::classroom::routes())
         .nest("/api", crate::api::routes())
         .merge(crate::twirp::routes(&app.config))
         .fallback(assets::file)

@@ -3,7 +3,7 @@
 
 mod frame;
 pub mod params;
-mod socket;
+pub(crate) mod socket;
 mod throttle;
 
 pub use throttle::Throttle;
@@ -152,8 +152,9 @@ fn guest(app: &App, params: &Params, headers: &HeaderMap) -> Result<Guest, No> {
     }
     let (identity, room) = (who.claims.identity(), grant.room.as_str());
     let limit = app.config.limits.name_chars;
-    check_name("the token's identity (`sub`)", identity, limit)?;
-    check_name("the token's `video.room`", room, limit)?;
+    let bad_name = |text: String| No::new(StatusCode::BAD_REQUEST, text);
+    check_name("the token's identity (`sub`)", identity, limit).map_err(bad_name)?;
+    check_name("the token's `video.room`", room, limit).map_err(bad_name)?;
 
     let mut profile = profile_of(&who.claims);
     let attributes = params.attributes().map_err(|text| No::new(StatusCode::BAD_REQUEST, text))?;
@@ -172,15 +173,16 @@ fn guest(app: &App, params: &Params, headers: &HeaderMap) -> Result<Guest, No> {
     })
 }
 
-fn check_name(what: &str, name: &str, limit: usize) -> Result<(), No> {
+/// Refuses a name of a token that cannot be one, in a sentence.
+pub(crate) fn check_name(what: &str, name: &str, limit: usize) -> Result<(), String> {
     if name.is_empty() {
-        return Err(No::new(StatusCode::BAD_REQUEST, format!("{what} is empty")));
+        return Err(format!("{what} is empty"));
     }
     if name.chars().count() > limit {
-        return Err(No::new(StatusCode::BAD_REQUEST, format!("{what} has more than {limit} characters")));
+        return Err(format!("{what} has more than {limit} characters"));
     }
     if name.chars().any(char::is_control) {
-        return Err(No::new(StatusCode::BAD_REQUEST, format!("{what} has control characters")));
+        return Err(format!("{what} has control characters"));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// A client that sends so many messages that cannot be read is no client of ours.
-const MAX_MALFORMED: u32 = 20;
+pub const MAX_MALFORMED: u32 = 20;
 
 /// How long a client may take to close its side after we closed ours.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -24,8 +24,10 @@ const CLOSING: Duration = Duration::from_secs(2);
 pub struct Rules {
     /// Longest message.
     pub max_message_bytes: usize,
-    ping_interval: Duration,
-    silence_timeout: Duration,
+    /// How often the server pings.
+    pub ping_interval: Duration,
+    /// How long nothing may be heard.
+    pub silence_timeout: Duration,
 }
 
 impl Rules {
@@ -200,7 +202,7 @@ impl Conversation<'_> {
 }
 
 /// Says goodbye and waits a moment for the client's, so that the last signals are not cut off by a reset.
-async fn close(mut socket: WebSocket, code: u16, reason: String) {
+pub async fn close(mut socket: WebSocket, code: u16, reason: String) {
     let goodbye = async {
         // The reason of a close frame has at most 123 bytes.
         let reason: String = reason.chars().take(120).filter(char::is_ascii).collect();

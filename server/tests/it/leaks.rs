@@ -1,6 +1,7 @@
 //! Who came and went leaves nothing behind: counted, not timed. The server has a process of its own, so that its counts are
 //! its own.
 
+use crate::classroom::Device;
 use crate::ears::Ears;
 use crate::harness::*;
 use livekit_protocol::signal_request::Message as Ask;
@@ -32,7 +33,7 @@ async fn five_hundred_joins_and_leaves_leave_nothing_behind() {
     }
 }
 
-/// A class comes together, half of it with media, and everybody goes in their own way: with a goodbye, without one, while talking, or because they came
+/// A class comes together, half of it with media and with state sockets, and everybody goes in their own way: with a goodbye, without one, while talking, or because they came
 /// in once more from elsewhere.
 async fn round(server: &Process, number: usize) {
     let room = format!("room-{}", number % 5);
@@ -41,6 +42,14 @@ async fn round(server: &Process, number: usize) {
         let mut joined = server.join(&room, &format!("person-{person}")).await;
         let ears = if person % 2 == 0 { Some(Ears::open(&mut joined).await) } else { None };
         people.push((joined, ears));
+    }
+    let mut devices = Vec::new();
+    for person in 0..PEOPLE / 2 {
+        let identity = format!("person-{}", person * 2);
+        devices.push(Device::enters(server.address, &room, &identity, "learner").await);
+    }
+    for (index, device) in devices.into_iter().enumerate() {
+        if index % 2 == 0 { device.vanishes() } else { device.leaves().await }
     }
     for (index, (mut person, _ears)) in people.into_iter().enumerate() {
         match index / 2 % 4 {
@@ -75,6 +84,7 @@ async fn files_open(server: &Process) -> f64 {
 async fn nothing_is_left(server: &Process) {
     let levels = [
         "lyceum_clients",
+        "lyceum_state_sockets",
         "lyceum_sessions",
         "lyceum_tasks",
         "lyceum_store_waiting_bytes",

@@ -78,6 +78,15 @@ async fn answers_have_the_properties_that_it_names() {
     let state = format!("/api/v1/sessions/{}/state", sessions["sessions"][0]["session_id"].as_str().unwrap());
     let state = Request::get(state).header("authorization", format!("Bearer {admin}"));
     fits(&ask(running.address, state.body(Body::empty()).unwrap()).await.json(), "ClassState");
+    let state = Request::get("/api/v1/rooms/math/state").header("authorization", format!("Bearer {admin}"));
+    fits(&ask(running.address, state.body(Body::empty()).unwrap()).await.json(), "ClassState");
+    for (body, status) in
+        [(json!({"type": "session.lock"}), StatusCode::OK), (json!({"type": "wave"}), StatusCode::NOT_IMPLEMENTED)]
+    {
+        let answer = post(running.address, "/api/v1/rooms/math/commands", Some(&admin), body).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+        fits(&answer.json(), "Ack");
+    }
     let body = json!({"persons": [accepted["identity"]], "space": "group"});
     fits(&post(running.address, "/api/v1/rooms/math/moves", Some(&admin), body).await.json(), "Moved");
     fits(&get(running.address, "/api/v1/rooms").await.json(), "Error");
