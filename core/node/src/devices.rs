@@ -148,7 +148,7 @@ struct Welcome<'a> {
 #[serde(rename_all = "snake_case")]
 enum Class<'a> {
     Snapshot(BTreeMap<Collection, BTreeMap<String, &'a Entity>>),
-    Delta(Vec<Value>),
+    Delta { events: Vec<Value> },
 }
 
 impl Node {
@@ -215,7 +215,7 @@ impl Node {
         let missed = since.filter(|_| device.connection.is_some());
         let missed = missed.and_then(|(_, seq)| self.missed(&device.viewer, *seq));
         let snapshot = state.snapshot_for(&device.viewer);
-        let class = missed.map_or_else(|| Class::Snapshot(by_collection(&snapshot)), Class::Delta);
+        let class = missed.map_or_else(|| Class::Snapshot(by_collection(&snapshot)), |events| Class::Delta { events });
         let welcome = Welcome {
             t: "welcome",
             session: state.session.as_ref(),

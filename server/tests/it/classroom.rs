@@ -585,7 +585,7 @@ impl Device {
     }
 
     fn takes_delta(&mut self) {
-        let events = self.welcome["delta"].as_array().unwrap().clone();
+        let events = self.welcome["delta"]["events"].as_array().unwrap().clone();
         for event in events {
             self.takes(&event);
         }

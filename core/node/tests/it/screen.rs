@@ -49,7 +49,7 @@ impl Screen {
                 }
             }
         }
-        for missed in said["delta"].as_array().into_iter().flatten() {
+        for missed in said["delta"]["events"].as_array().into_iter().flatten() {
             self.takes(missed);
         }
         self.seq = said["seq"].as_u64().expect("a place");
