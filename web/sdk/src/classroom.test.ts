@@ -15,6 +15,7 @@ function setUp(storage = fakeStorage()) {
     apiUrl: "http://server",
     storage,
     createRoom: server.createRoom,
+    createStateSocket: server.createStateSocket,
     fetch: server.fetch,
     driver: devices,
     random: () => 0.5,
@@ -69,6 +70,67 @@ describe("joining", () => {
     expect(classroom.state.connection.phase).toBe("inside");
   });
 
+  it("waits in the lobby before there is any media", async () => {
+    const { server, classroom } = setUp();
+    server.lobby = true;
+    const joined = classroom.join(amara);
+    await pass(60_000);
+    expect(classroom.state.connection.phase).toBe("waiting");
+    expect(server.rooms).toHaveLength(0);
+
+    server.admits("Amara-1");
+    await settle();
+    await joined;
+    expect(classroom.state.connection.phase).toBe("inside");
+    expect(server.rooms).toHaveLength(1);
+  });
+
+  it("says who was not let in", async () => {
+    const { server, classroom } = setUp();
+    server.lobby = true;
+    const joined = classroom.join(amara).catch((error: unknown) => error);
+    await settle();
+    server.saysBye("not_admitted", "The teacher did not let you in.");
+    await settle();
+    expect(await joined).toMatchObject({ code: "not_admitted", retryable: false });
+    expect(classroom.state.connection.phase).toBe("outside");
+  });
+
+  it("says that a class is full", async () => {
+    const { server, classroom } = setUp();
+    server.stateAnswer = { t: "bye", code: "limit", message: "This class is full.", retry: true };
+    const joined = classroom.join(amara).catch((error: unknown) => error);
+    await settle();
+    expect(await joined).toMatchObject({
+      code: "room_full",
+      message: "This class is full.",
+      retryable: true,
+    });
+    server.stateAnswer = null;
+    await classroom.join(amara);
+    expect(classroom.state.connection.phase).toBe("inside");
+  });
+
+  it("can be given up in the lobby", async () => {
+    const { server, classroom } = setUp();
+    server.lobby = true;
+    const joined = classroom.join(amara).catch(() => undefined);
+    await settle();
+    await classroom.leave();
+    await joined;
+    expect(server.said.slice(-2)).toEqual(["lobby.withdraw", "leave"]);
+    expect(classroom.state.connection).toMatchObject({ phase: "ended", reason: "left" });
+  });
+
+  it("gives up on a class whose state cannot be had", async () => {
+    const { server, classroom } = setUp();
+    server.stateAnswer = { t: "silence" };
+    const joined = classroom.join(amara).catch((error: unknown) => error);
+    await pass(16_000);
+    expect(await joined).toMatchObject({ code: "unreachable" });
+    expect(classroom.state.connection.phase).toBe("outside");
+  });
+
   it("shows the others in order of arrival, and keeps what has not changed", async () => {
     const { server, classroom } = setUp();
     await classroom.join(amara);
@@ -92,6 +154,51 @@ describe("joining", () => {
     server.room.arrives(fakePerson("grace", { presence: "reconnecting" }));
     await settle();
     expect(classroom.state.people[0]?.presence).toBe("reconnecting");
+  });
+});
+
+describe("the state of the class", () => {
+  it("ends the media with it", async () => {
+    for (const [code, reason] of [
+      ["not_admitted", "removed"],
+      ["session_ended", "class_over"],
+      ["superseded", "elsewhere"],
+    ] as const) {
+      const { server, classroom } = setUp();
+      await classroom.join(amara);
+      server.saysBye(code, "A sentence.");
+      await settle();
+      expect(classroom.state.connection).toEqual({ phase: "ended", reason, message: "A sentence." });
+      expect(server.room.state).toBe("disconnected");
+    }
+  });
+
+  it("is said goodbye to as well", async () => {
+    const { server, classroom } = setUp();
+    await classroom.join(amara);
+    await classroom.leave();
+    expect(server.said.at(-1)).toBe("leave");
+    expect(classroom.class.status.phase).toBe("ended");
+  });
+
+  it("stays while the media comes back", async () => {
+    const { server, classroom } = setUp();
+    await classroom.join(amara);
+    server.room.givesUp();
+    await pass(1_000);
+    expect(classroom.state.connection.phase).toBe("inside");
+    expect(server.rooms).toHaveLength(2);
+    expect(server.stateSockets).toHaveLength(1);
+  });
+
+  it("asks for a token when its own has become too old", async () => {
+    const { server, classroom } = setUp();
+    await classroom.join(amara);
+    server.saysBye("unauthorized", "too old");
+    await pass(5_000);
+    expect(classroom.class.status.phase).toBe("inside");
+    expect(server.accepted).toHaveLength(2);
+    expect(classroom.class.store.you).toBe("Amara-1");
   });
 });
 

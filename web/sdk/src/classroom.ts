@@ -23,9 +23,11 @@ import type { DeviceKind } from "./devices.js";
 import { ClassroomError } from "./errors.js";
 import { browserDevices } from "./browser-devices.js";
 import { LineWatch, bytesReceived } from "./line-watch.js";
+import type { Bye, ByeCode } from "./state/wire.js";
 import { acceptInvite, type Pass, type Role } from "./invite.js";
 import { recallTab, rememberTab } from "./memory.js";
 import { OwnDevice, type DeviceDriver, type Outlet, type OwnDeviceState } from "./own-device.js";
+import { StateConnection, StateEnded, type Socket } from "./state/connection.js";
 import { networkOf, peopleOf, roleOf, sameFields, type Network, type Person } from "./people.js";
 
 export type EndReason = "left" | "removed" | "elsewhere" | "class_over" | "refused" | "gave_up";
@@ -33,6 +35,8 @@ export type EndReason = "left" | "removed" | "elsewhere" | "class_over" | "refus
 export type Connection =
   | { readonly phase: "outside" }
   | { readonly phase: "joining" }
+  /** In the lobby, until somebody lets us in. */
+  | { readonly phase: "waiting" }
   | { readonly phase: "inside" }
   /** `sinceMs`: when the class was lost, in ms since the epoch. `attempt` counts the tries to join again. */
   | { readonly phase: "reconnecting"; readonly sinceMs: number; readonly attempt: number }
@@ -78,6 +82,7 @@ export interface ClassroomOptions {
   storage?: Storage | null;
   /** Seams for tests. */
   createRoom?: (speakerId: string | null) => Room;
+  createStateSocket?: (url: string) => Socket;
   driver?: DeviceDriver;
   fetch?: typeof fetch;
   random?: () => number;
@@ -91,10 +96,14 @@ const resumeLimitMs = 2_500;
 const farewellLimitMs = 1_500;
 /** How long a page that seems to be unloaded waits before it returns to the class, in milliseconds. */
 const unloadPauseMs = 2_000;
+/** How long the state socket may take, the lobby not counted, in milliseconds. */
+const classTimeoutMs = 15_000;
 /** How long making the connection for sound and video may take, in milliseconds. */
 const peerConnectionTimeoutMs = 15_000;
 
 export class Classroom {
+  /** What people do in the class beside sound and pictures; the same object from the door to the end. */
+  readonly class: StateConnection;
   private readonly listeners = new Set<() => void>();
   private readonly devices: Record<DeviceKind, OwnDevice>;
   private readonly storage: Storage | null;
@@ -114,6 +123,8 @@ export class Classroom {
   private repairTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly watch: LineWatch;
   private wakeUp: (() => void) | null = null;
+  /** An access token that the state socket has not tried yet. */
+  private untried: string | null = null;
   /** Settled when the last end of the class has let go of room and devices. */
   private goodbye: Promise<void> = Promise.resolve();
   /** Counts joins, so that what an abandoned one still does is told apart. */
@@ -125,9 +136,18 @@ export class Classroom {
     this.createRoom = options.createRoom ?? createLiveKitRoom;
     this.fetchFn = options.fetch ?? ((...args) => fetch(...args));
     this.random = options.random ?? Math.random;
+    this.class = new StateConnection({
+      url: () => this.serverUrl(),
+      token: () => this.stateToken(),
+      name: options.room,
+      storage: this.storage,
+      random: this.random,
+      ...(options.createStateSocket === undefined ? {} : { createSocket: options.createStateSocket }),
+    });
+    this.class.subscribe(() => this.handleClass());
     this.watch = new LineWatch({
       received: () => this.received(),
-      echo: () => askOnSocket(this.liveRoom),
+      echo: () => (this.class.connected ? this.class.ping() : askOnSocket(this.liveRoom)),
       reach: (signal) => this.fetchFn(`${this.apiUrl}/`, { method: "HEAD", cache: "no-store", signal }),
       isStuck: (forMs) => this.handleStuck(forMs),
     });
@@ -272,6 +292,7 @@ export class Classroom {
 
   /** Stops waiting for the next try to join again, and tries. */
   tryNow(): void {
+    this.class.tryNow();
     if (this.current.connection.phase !== "reconnecting") return;
     if (this.wakeUp === null) this.takeOver();
     else this.wakeUp();
@@ -290,11 +311,13 @@ export class Classroom {
     if (generation !== this.generation) return;
     this.pass = pass;
     this.token = pass.token;
+    await this.enterClass(pass);
+    if (generation !== this.generation) return;
     const room = this.createRoom(this.current.speakerId);
     this.liveRoom = room;
     this.unbind = this.bind(room);
     try {
-      await room.connect(this.mediaUrl(pass), pass.token, { peerConnectionTimeout: peerConnectionTimeoutMs });
+      await room.connect(this.serverUrl(), pass.token, { peerConnectionTimeout: peerConnectionTimeoutMs });
     } catch (cause) {
       if (generation === this.generation) await this.leaveOldRoom();
       throw asConnectError(cause);
@@ -314,9 +337,60 @@ export class Classroom {
     this.subscribeToPictures();
   }
 
-  private mediaUrl(pass: Pass): string {
+  /** The class comes before its media: who waits in the lobby sees and hears nothing yet. */
+  private async enterClass(pass: Pass): Promise<void> {
+    const { phase } = this.class.status;
+    // Whoever is in the class and has only lost the media, or both, need not come in again.
+    if (phase === "inside" || phase === "reconnecting") return;
+    this.untried = pass.token;
+    this.class.connect();
+    const tooLate = setTimeout(() => {
+      if (this.class.status.phase === "joining") this.class.disconnect();
+    }, classTimeoutMs);
+    try {
+      await this.class.untilInside();
+    } catch (cause) {
+      throw asEnterError(cause, this.class.lastBye);
+    } finally {
+      clearTimeout(tooLate);
+    }
+  }
+
+  /** The one of the pass at first; if the server does not take it any more, a fresh one for the same person. */
+  private async stateToken(): Promise<string> {
+    const { untried } = this;
+    this.untried = null;
+    if (untried !== null) return untried;
+    if (this.invitation === null) throw new Error("no invitation");
+    const pass = await acceptInvite(
+      this.apiUrl,
+      { invite: this.invitation.invite, name: this.invitation.name, returning: this.token },
+      this.fetchFn,
+    );
+    this.token = pass.token;
+    return pass.token;
+  }
+
+  /** The lobby, and the server's last word about us. Breaks of the state socket alone are its own business. */
+  private handleClass(): void {
+    const { status } = this.class;
+    const { phase } = this.current.connection;
+    // A class that is full is said to be full; whether to try again is the person's choice.
+    if (phase === "joining" && status.phase === "joining" && this.class.lastBye?.code === "limit") {
+      this.class.disconnect();
+      return;
+    }
+    const comesIn = phase === "joining" || phase === "waiting" || phase === "reconnecting";
+    if (status.phase === "waiting" && comesIn) this.setConnection({ phase: "waiting" });
+    else if (status.phase === "inside" && phase === "waiting") this.setConnection({ phase: "joining" });
+    if (status.phase !== "ended" || (phase !== "inside" && phase !== "reconnecting")) return;
+    if (status.code !== "left") void this.end(reasonOf(status.code), status.message);
+  }
+
+  private serverUrl(): string {
     return (
-      pass.serverUrl ?? (this.apiUrl === "" ? globalThis.location.origin : this.apiUrl).replace(/^http/, "ws")
+      this.pass?.serverUrl ??
+      (this.apiUrl === "" ? globalThis.location.origin : this.apiUrl).replace(/^http/, "ws")
     );
   }
 
@@ -399,6 +473,7 @@ export class Classroom {
     const { connection } = this.current;
     if (connection.phase === "inside") {
       // The way that LiveKit's client offers to begin a resume.
+      if (forMs === 0) this.class.checkLine();
       if (forMs === 0) void this.liveRoom?.simulateScenario("signal-reconnect").catch(() => undefined);
     } else if (forMs >= resumeLimitMs) {
       this.takeOver();
@@ -442,6 +517,9 @@ export class Classroom {
     clearTimeout(this.repairTimer);
     this.wakeUp?.();
     this.setConnection({ phase: "ended", reason, message });
+    // A goodbye is the person's alone: whoever gives up keeps the place for a while.
+    if (reason === "left" || reason === "elsewhere") this.class.leave();
+    else this.class.disconnect();
     this.patch({ people: [] });
     this.goodbye = this.letGo();
     await this.goodbye;
@@ -703,7 +781,42 @@ function asConnectError(cause: unknown): ClassroomError {
   );
 }
 
-/** Asks for something that the server always refuses: an attribute of its own. The refusal is the answer. */
+function reasonOf(code: ByeCode): EndReason {
+  switch (code) {
+    case "not_admitted":
+      return "removed";
+    case "session_ended":
+      return "class_over";
+    case "superseded":
+      return "elsewhere";
+    case "left":
+      return "left";
+    default:
+      return "refused";
+  }
+}
+
+function asEnterError(cause: unknown, bye: Bye | null): ClassroomError {
+  if (bye?.code === "limit") return new ClassroomError("room_full", bye.message, { cause });
+  if (!(cause instanceof StateEnded) || cause.code === "left") {
+    return new ClassroomError(
+      "unreachable",
+      "We cannot reach the class. Check your network, then try again.",
+      { cause },
+    );
+  }
+  switch (reasonOf(cause.code)) {
+    case "removed":
+      return new ClassroomError("not_admitted", cause.message, { cause });
+    case "class_over":
+    case "elsewhere":
+      return new ClassroomError("class_over", cause.message, { cause });
+    default:
+      return new ClassroomError("refused", cause.message, { cause });
+  }
+}
+
+/** Where there is no state socket to be asked: asks for something that the server always refuses: an attribute of its own. The refusal is the answer. */
 async function askOnSocket(room: Room | null): Promise<void> {
   if (room === null) throw new Error("no class");
   await room.localParticipant.setAttributes({ "lyceum.echo": "?" }).catch((error: unknown) => {

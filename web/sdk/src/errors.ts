@@ -19,6 +19,12 @@ export type ErrorCode =
   | "unexpected"
   /** The server took us in, and the connection for sound and video could not be made. */
   | "no_connection"
+  /** Somebody in charge has not let us in, or removed us. */
+  | "not_admitted"
+  /** The class is over, or has moved to another window of ours. */
+  | "class_over"
+  /** The server took us for nobody it knows, or this makes no sense to it. */
+  | "refused"
   | "unsupported_browser";
 
 const retryable: ReadonlySet<ErrorCode> = new Set([

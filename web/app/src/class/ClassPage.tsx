@@ -24,6 +24,7 @@ function PhaseView({ classroom }: { classroom: Classroom }) {
   switch (state.connection.phase) {
     case "outside":
     case "joining":
+    case "waiting":
       return <PreJoin classroom={classroom} state={state} />;
     case "inside":
     case "reconnecting":

@@ -14,7 +14,7 @@ export function PreJoin({ classroom, state }: { classroom: Classroom; state: Cla
   const { me, room, connection } = state;
   const addressInvite = useInviteInAddress();
   const invite = addressInvite ?? classroom.rememberedInvite;
-  const joining = connection.phase === "joining";
+  const joining = connection.phase === "joining" || connection.phase === "waiting";
   const [name, setName] = useState(me.name);
   const [nameProblem, setNameProblem] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);

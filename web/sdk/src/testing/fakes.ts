@@ -2,6 +2,7 @@
 import { ConnectionQuality, ConnectionState, RoomEvent, Track, TrackEvent, type Room } from "livekit-client";
 import type { DisconnectReason, LocalTrack, RemoteParticipant } from "livekit-client";
 import type { DeviceDriver } from "../own-device.js";
+import type { Socket } from "../state/connection.js";
 
 export function fakeStorage(): Storage {
   const items = new Map<string, string>();
@@ -194,6 +195,39 @@ export function fakePerson(identity: string, options: FakePersonOptions = {}): R
   } as unknown as RemoteParticipant;
 }
 
+/** A state socket on which nothing happens but coming in, at once, or what the server has to say instead. */
+class FakeStateSocket implements Socket {
+  onopen: Socket["onopen"] = null;
+  onmessage: Socket["onmessage"] = null;
+  onclose: Socket["onclose"] = null;
+  onerror: Socket["onerror"] = null;
+
+  constructor(private readonly server: FakeServer) {
+    queueMicrotask(() => (server.isDown ? this.onclose?.() : this.onopen?.()));
+  }
+
+  send(text: string) {
+    const message = JSON.parse(text) as { t: string; token: string; type?: string };
+    this.server.said.push(message.type ?? message.t);
+    if (message.t === "hello") this.tells(this.server.stateAnswer ?? this.welcome(message.token));
+  }
+
+  close() {
+    this.onclose = null;
+  }
+
+  tells(message: Record<string, unknown>) {
+    queueMicrotask(() => this.onmessage?.({ data: JSON.stringify(message) }));
+  }
+
+  private welcome(token: string) {
+    const you = token.replace(/^resume /, "");
+    const state = this.server.lobby ? "waiting" : "admitted";
+    const place = { session: "RM_1", room: "physics", you, state, connection: null, seq: 1, now: Date.now() };
+    return { t: "welcome", ...place, token: `resume ${you}`, snapshot: {} };
+  }
+}
+
 /** The rooms a classroom made, one after the other, and a server that lets everybody in. */
 export class FakeServer {
   readonly rooms: FakeRoom[] = [];
@@ -202,6 +236,29 @@ export class FakeServer {
   refusal: { status: number; code: string; message: string } | null = null;
   isDown = false;
   mediaBlocked = false;
+  /** Who comes in has to wait. */
+  lobby = false;
+  /** What a hello is answered with instead of a welcome. */
+  stateAnswer: Record<string, unknown> | null = null;
+  readonly stateSockets: FakeStateSocket[] = [];
+  /** What came in on state sockets. */
+  readonly said: string[] = [];
+
+  readonly createStateSocket = () => {
+    const socket = new FakeStateSocket(this);
+    this.stateSockets.push(socket);
+    return socket;
+  };
+
+  /** Somebody who waits is let in. */
+  admits(person: string): void {
+    const changes = [{ in: "participants", id: person, is: { name: person } }];
+    this.stateSockets.at(-1)?.tells({ t: "ev", event: { seq: 2, at: 0 }, changes });
+  }
+
+  saysBye(code: string, message: string): void {
+    this.stateSockets.at(-1)?.tells({ t: "bye", code, message, retry: false });
+  }
 
   readonly createRoom = () => {
     const room = new FakeRoom(this.mediaBlocked);
