@@ -31,6 +31,7 @@ fn inputs() -> Vec<Input> {
     inputs.extend(payloads());
     inputs.extend(texts());
     inputs.extend(classroom());
+    inputs.extend(documents());
     inputs
 }
 
@@ -203,6 +204,66 @@ fn payloads() -> Vec<Input> {
         ("payload", "redundant_audio", vec![0xef, 0x0f, 0x00, 0x03, 0x6f, 1, 2, 3, 4, 5]),
         ("payload", "redundant_audio_that_lies", vec![0xef, 0xff, 0xff, 0xff, 0x6f, 1]),
     ]
+}
+
+/// What Yjs 13.6.33 writes when somebody draws, types and nests, one update each; and updates that no Yjs client writes.
+fn documents() -> Vec<Input> {
+    let strokes = [
+        "01010500280108656c656d656e7473016101760406617574686f7277076d616c6c6f727905696e6465787702613006706f696e7473750275027d007c3fc0000075027d027d430776657273696f6e7d0100",
+        "01010501280108656c656d656e7473016201760206617574686f727707746561636865720776657273696f6e7d0200",
+        "01010502a8050001760206617574686f7277076d616c6c6f72790776657273696f6e7d020105010001",
+        "000105010101",
+    ];
+    let text = [
+        "010106000401056e6f7465730f68616c6c6f20f09f99822077656c7400",
+        "0102060d46060004626f6c640474727565c60604060504626f6c64046e756c6c00",
+        "000106010304",
+        "0101060fc40601060202c3bc00",
+        "01030610c60600060104626f6c64046e756c6cc5061006010d7b22696d616765223a2278227dc60611060104626f6c64047472756500",
+    ];
+    let nested = [
+        "01010700270108656c656d656e7473016e0100",
+        "010107012800070006617574686f720177076d616c6c6f727900",
+        "010107022700070006706f696e74730000",
+        "0102070308000702057d017d027701787e7883070702010200",
+        "01010709c807040705017d0300",
+        "000107010302",
+        "0101070a07010570726f7365030970617261677261706800",
+        "0102070b0700070a060400070b047465787400",
+        "0001070200030505",
+    ];
+    let strokes: Vec<_> = strokes.map(bytes_of).to_vec();
+    let say = |who: u8, what: u8, updates: &[Vec<u8>]| -> Vec<(u8, Vec<u8>)> {
+        updates.iter().map(|update| (who + 4 * what, update.clone())).collect()
+    };
+    let cursors = [b"\x01\x09\x01\x09{\"x\":1.5}".to_vec()];
+    let bombs = [
+        // Lengths that lie: of a list, of a map in an item, of a state vector.
+        "d7548f54770c78002d677698fbbfd5f35730ee3240",
+        "010100002801016501 6b76ffffff7f",
+        "ffffff7a",
+        // An item that builds on itself, a gap, an item of nobody, two items of each other's.
+        "010105008405000161 00",
+        "01010500 0a05 00",
+        "0101050a 04010165 0161 00",
+        "020105008406000161 010600840500016100",
+    ];
+    let bombs: Vec<_> = bombs.map(bytes_of).to_vec();
+    vec![
+        ("document", "strokes_of_a_stock_client", joined(&say(0, 1, &strokes))),
+        ("document", "strokes_of_ones_own", joined(&say(2, 1, &strokes))),
+        ("document", "strokes_of_a_viewer", joined(&say(3, 1, &strokes))),
+        ("document", "text", joined(&say(1, 1, &text.map(bytes_of)))),
+        ("document", "nested_types", joined(&say(0, 1, &nested.map(bytes_of)))),
+        ("document", "cursors", joined(&[say(0, 2, &cursors), say(3, 2, &cursors)].concat())),
+        ("document", "questions", joined(&say(3, 3, &[vec![0], vec![1, 5, 2], vec![0xff, 0xff, 0xff, 0x7a]]))),
+        ("document", "bombs", joined(&[say(1, 1, &bombs), say(0, 0, &bombs)].concat())),
+    ]
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
+    digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
 }
 
 fn texts() -> Vec<Input> {

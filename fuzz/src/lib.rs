@@ -4,6 +4,7 @@
 
 #![allow(clippy::expect_used, reason = "a broken promise must stop the search")]
 
+mod documents;
 mod media;
 mod server;
 mod signals;
@@ -23,6 +24,7 @@ pub const TARGETS: &[Target] = &[
     ("classroom", server::classroom_message),
     ("config", server::configuration),
     ("event", server::stored_events),
+    ("document", documents::document),
 ];
 
 /// Runs the target of this name.

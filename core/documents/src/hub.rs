@@ -424,7 +424,9 @@ impl Hub {
                 (client.awareness_due, client.awareness_told) = (None, Some(now));
             }
             if let Some(told) = self.roster.untold(key) {
-                self.say_latest(self.clients.keys().copied().filter(|other| *other != key).collect(), &told);
+                // A stock provider takes its own awareness for a sign of life, and connects again if it hears nothing.
+                let to = self.clients.iter().filter(|(other, client)| **other != key || client.style == Style::Stock);
+                self.say_latest(to.map(|(other, _)| *other).collect(), &told);
             }
         }
     }

@@ -13,7 +13,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("server", &["lyceum-session", "lyceum-sfu", "lyceum-node"]),
     ("sim", &["lyceum-session", "lyceum-sfu", "lyceum-node"]),
     ("bench/load", &["lyceum-session", "lyceum-sfu", "lyceum-node", "lyceum"]),
-    ("fuzz", &["lyceum-session", "lyceum-sfu", "lyceum-node", "lyceum"]),
+    ("fuzz", &["lyceum-session", "lyceum-sfu", "lyceum-node", "lyceum-documents", "lyceum"]),
 ];
 
 /// Crates that open sockets, files, threads or clocks. Words that a dependency's name begins with.
