@@ -3,6 +3,7 @@
 use crate::api::Folds;
 use crate::config::Config;
 use crate::control::Control;
+use crate::documents::Documents;
 use crate::media::Handle as Media;
 use crate::metrics::Metrics;
 use crate::rtc::Throttle;
@@ -20,6 +21,8 @@ pub struct App {
     pub store: Store,
     /// The running classes.
     pub control: Control,
+    /// Boards and notes of the running classes.
+    pub documents: Documents,
     /// The media shards.
     pub media: Media,
     /// What is counted.

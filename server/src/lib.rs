@@ -7,6 +7,7 @@ pub mod classroom;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod documents;
 pub mod http;
 pub mod log;
 pub mod media;

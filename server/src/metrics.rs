@@ -111,6 +111,11 @@ metrics! {
         data_refused: "lyceum_data_messages_refused_total", "Data messages that could not be used.";
         data_flooded: "lyceum_data_messages_flooded_total", "Data messages above a client's limits.data_messages_per_s or limits.data_bytes_per_s.";
         data_dropped: "lyceum_data_messages_dropped_total", "Reliable data messages that slow receivers lost.";
+        document_updates: "lyceum_document_updates_total", "Updates of documents taken.";
+        document_refusals: "lyceum_document_updates_refused_total", "Updates of documents refused, or passed over from read-only connections.";
+        document_compactions: "lyceum_document_compactions_total", "Documents written as a whole.";
+        document_failures: "lyceum_document_store_failures_total", "Documents that could not be read or written.";
+        document_panics: "lyceum_document_panics_total", "Documents stopped because their logic panicked.";
         store_failures: "lyceum_store_failures_total", "Appends and heartbeats that the store refused.";
     }
     gauges {
@@ -118,6 +123,8 @@ metrics! {
         sessions: "lyceum_sessions", "Classes running.";
         clients: "lyceum_clients", "Signalling and state sockets in classes.";
         devices: "lyceum_state_sockets", "State sockets open, those included that have not said hello yet.";
+        documents: "lyceum_documents", "Documents in memory.";
+        document_clients: "lyceum_document_clients", "Connections to documents.";
         tasks: "lyceum_tasks", "Tasks of classes, sockets and services.";
     }
 }

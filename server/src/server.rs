@@ -4,6 +4,7 @@ use crate::api::Folds;
 use crate::app::App;
 use crate::config::{Config, Media};
 use crate::control::{Control, keep_heartbeats};
+use crate::documents::{DocumentLog, Documents};
 use crate::http::listen::Door;
 use crate::http::tls::Certificate;
 use crate::media::{self, MediaConfig};
@@ -79,6 +80,7 @@ impl Server {
             sockets.push(TcpListener::bind(address).await.map_err(listen)?);
         }
         let store = Store::open(&config.store.dir)?;
+        let document_log = DocumentLog::open(&config.store.dir)?;
         let (media, media_events) = start_media(&config.media)?;
         let control = Control::new(config.clone(), keyring.clone(), store.clone(), media.clone(), metrics.clone());
         let recovered = control.recover().await?;
@@ -86,6 +88,8 @@ impl Server {
             tracing::info!(classes = recovered, "classes go on from their logs");
         }
 
+        let permits = Arc::new(control.clone());
+        let documents = Documents::new(document_log, permits, Default::default(), metrics.clone());
         let app = Arc::new(App {
             throttle: Throttle::new(config.signal.max_joins_per_min),
             folds: Folds::default(),
@@ -93,6 +97,7 @@ impl Server {
             keyring,
             store: store.clone(),
             control: control.clone(),
+            documents,
             media,
             metrics: metrics.clone(),
         });
@@ -150,6 +155,9 @@ impl Server {
         self.listeners.abort_all();
         for service in &self.services {
             service.abort();
+        }
+        if timeout(STORE_DOWN, self.app.documents.shut_down()).await.is_err() {
+            tracing::error!("the documents did not close in time");
         }
         if timeout(STORE_DOWN, self.app.store.close()).await.is_err() {
             tracing::error!("the store did not close in time");

@@ -6,6 +6,7 @@ use super::media::Routes;
 use super::now;
 use super::session::{Logic, Mail, Outcome, Seat, Session, guarded};
 use crate::config::Config;
+use crate::documents::{ClassStandings, Permits};
 use crate::media::Handle as Media;
 use crate::metrics::Metrics;
 use crate::store::{LiveSession, PolicyOverrides, SessionFilter, Store, StoreError};
@@ -17,6 +18,7 @@ use lyceum_sfu::GroupKey;
 use rand::RngExt;
 use rand::distr::Alphanumeric;
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -113,6 +115,16 @@ pub struct Visitor {
     pub grant: VideoGrant,
     /// How the token wants the room, if coming in creates it.
     pub room_config: Option<RoomConfig>,
+}
+
+impl Permits for Control {
+    fn class<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        room: &'a RoomName,
+    ) -> Pin<Box<dyn Future<Output = Result<ClassStandings, Refusal>> + Send + 'a>> {
+        Box::pin(self.standings(tenant, room))
+    }
 }
 
 /// Why a join is refused. The texts are for whoever wants to join.
@@ -259,6 +271,19 @@ impl Control {
             let mail = Mail::Order { order: Box::new(order), answer };
             entry.mailbox.send(mail).await.map_err(|_| Refusal::Unreachable)?;
             answered.await.map_err(|_| Refusal::Unreachable)?.map_err(Refusal::Rejected)
+        };
+        tokio::time::timeout(patience, answer).await.unwrap_or(Err(Refusal::Unreachable))
+    }
+
+    /// Follows what people of a running class may do with its documents.
+    pub async fn standings(&self, tenant: &TenantId, room: &RoomName) -> Result<ClassStandings, Refusal> {
+        let patience = Duration::from_secs(self.shared.config.signal.join_timeout_s);
+        let answer = async {
+            let entry = self.find_or_open(tenant, room, IfNone::Refuse).await?;
+            let (answer, answered) = oneshot::channel();
+            entry.mailbox.send(Mail::Standings { answer }).await.map_err(|_| Refusal::Unreachable)?;
+            let standings = answered.await.map_err(|_| Refusal::Unreachable)?;
+            Ok(ClassStandings { session: entry.session, standings })
         };
         tokio::time::timeout(patience, answer).await.unwrap_or(Err(Refusal::Unreachable))
     }
@@ -431,6 +456,7 @@ impl Control {
             mailbox,
             routes: Routes::new(self.shared.routes.clone(), group, sender),
             shared: self.shared.clone(),
+            standings: None,
             seated,
             side_appends: 0,
         };

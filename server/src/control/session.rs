@@ -5,6 +5,7 @@ use super::client::Outbound;
 use super::media::Routes;
 use super::now;
 use super::registry::{Listed, Shared};
+use crate::documents::Standings;
 use crate::store::StoreError;
 use crate::token::{Claims, Resume, VideoGrant};
 use futures_util::StreamExt;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// What reaches a class.
 #[derive(Debug)]
@@ -76,6 +77,11 @@ pub enum Mail {
         /// Where the answer goes. Dropped unanswered if the class is over before.
         answer: oneshot::Sender<Result<Answer, Reject>>,
     },
+    /// Somebody wants to follow what people may do with the class's documents.
+    Standings {
+        /// Where the answer goes.
+        answer: oneshot::Sender<watch::Receiver<Standings>>,
+    },
     /// Something of this class's media.
     Media(lyceum_sfu::Event),
     /// The server shuts down.
@@ -107,6 +113,10 @@ pub trait Logic: Send + 'static {
     fn poll_timeout(&self) -> Option<(UnixMs, &'static str)>;
     /// See [`Node::stats`].
     fn stats(&self) -> Stats;
+    /// What people may do with documents; see [`Standings::of`].
+    fn standings(&self) -> Standings;
+    /// Up to which event [`Logic::standings`] reaches.
+    fn seq(&self) -> Seq;
 }
 
 impl Logic for Node {
@@ -125,6 +135,14 @@ impl Logic for Node {
     fn stats(&self) -> Stats {
         self.stats()
     }
+
+    fn standings(&self) -> Standings {
+        Standings::of(self.state())
+    }
+
+    fn seq(&self) -> Seq {
+        self.state().seq
+    }
 }
 
 /// A class, and what it needs of the server.
@@ -138,6 +156,8 @@ pub struct Session<L = Node> {
     pub(super) mailbox: mpsc::Receiver<Mail>,
     pub(super) routes: Routes,
     pub(super) shared: Arc<Shared>,
+    /// What people may do with documents, once somebody follows it.
+    pub(super) standings: Option<watch::Sender<Standings>>,
     /// How many people are connected, for others to read.
     pub(super) seated: Arc<AtomicUsize>,
     /// How many appends had side records alone.
@@ -211,6 +231,10 @@ impl<L: Logic> Session<L> {
                     Input::SocketClosed { client, last_seen }
                 }
                 Turn::Mail(Mail::Order { order, answer }) => Input::Order { id: orders.wait(answer), order },
+                Turn::Mail(Mail::Standings { answer }) => {
+                    self.show_standings(answer);
+                    continue;
+                }
                 Turn::Mail(Mail::Media(event)) => Input::Media(event),
                 Turn::Mail(Mail::Shutdown) => Input::Shutdown,
                 Turn::Committed(Ok(Stored::Events(seq))) => Input::Durable(seq),
@@ -232,6 +256,26 @@ impl<L: Logic> Session<L> {
                 return self.fall();
             }
             self.count(&counted, &self.node.stats());
+            self.tell_standings();
+        }
+    }
+
+    fn show_standings(&mut self, answer: oneshot::Sender<watch::Receiver<Standings>>) {
+        let node = &self.node;
+        let standings = self.standings.get_or_insert_with(|| watch::Sender::new(node.standings()));
+        standings.send_if_modified(|told| std::mem::replace(told, node.standings()).seq != node.seq());
+        // Whoever asked may have gone.
+        let _ = answer.send(standings.subscribe());
+    }
+
+    /// Tells whoever serves documents of the class what people may do by now: before anybody is answered, so that what is
+    /// taken away is taken away there first.
+    fn tell_standings(&self) {
+        let Some(standings) = self.standings.as_ref().filter(|standings| standings.receiver_count() > 0) else {
+            return;
+        };
+        if standings.borrow().seq != self.node.seq() {
+            standings.send_replace(self.node.standings());
         }
     }
 

@@ -5,6 +5,7 @@
 use super::session::Logic;
 use super::{Client, Control, Guest, Outbound, Refusal};
 use crate::config::{Sources, load};
+use crate::documents::Standings;
 use crate::media::{self, MediaConfig};
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -13,7 +14,7 @@ use livekit_protocol::signal_request::Message as Ask;
 use livekit_protocol::signal_response::Message as Say;
 use livekit_protocol::{LeaveRequest, SignalRequest, SignalResponse};
 use lyceum_node::{Input, Join, Output, Stats};
-use lyceum_session::{PersonId, UnixMs};
+use lyceum_session::{PersonId, Seq, UnixMs};
 use lyceum_sfu::GroupKey;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -45,6 +46,14 @@ impl Logic for Clumsy {
 
     fn stats(&self) -> Stats {
         Stats::default()
+    }
+
+    fn standings(&self) -> Standings {
+        Standings::default()
+    }
+
+    fn seq(&self) -> Seq {
+        Seq(0)
     }
 }
 

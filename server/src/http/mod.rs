@@ -32,6 +32,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(health::metrics))
         .merge(crate::rtc::routes())
         .merge(crate::classroom::routes())
+        .merge(crate::documents::routes())
         .nest("/api", crate::api::routes())
         .merge(crate::twirp::routes(&app.config))
         .fallback(assets::file)

@@ -112,8 +112,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// From SQLite, for one of the two files.
-    pub(super) fn sqlite(file: &'static str, error: rusqlite::Error) -> Self {
+    /// From SQLite, for one of the files.
+    pub(crate) fn sqlite(file: &'static str, error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
         let detail = error.to_string();
         match error.sqlite_error_code() {

@@ -9,7 +9,7 @@ mod error;
 mod keys;
 mod queue;
 mod reader;
-mod schema;
+pub(crate) mod schema;
 mod writer;
 
 pub use error::StoreError;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
 
 /// One of the two files of a data directory.
-pub(super) struct File {
+pub(crate) struct File {
     /// Its name in the data directory.
     pub name: &'static str,
     /// SQLite's `application_id`: tells our files from those of other programs.
@@ -106,7 +106,7 @@ pub(super) const KEYS: File = File {
 pub(super) const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Opens a file for writing, creates it if it is missing, and brings its tables up to date.
-pub(super) fn open_writer(directory: &Path, file: &File) -> Result<Connection, StoreError> {
+pub(crate) fn open_writer(directory: &Path, file: &File) -> Result<Connection, StoreError> {
     let path = directory.join(file.name);
     create_private(&path).map_err(|error| StoreError::Io { file: file.name, detail: error.to_string() })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

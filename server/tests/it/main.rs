@@ -6,6 +6,7 @@ mod arrows;
 mod classroom;
 mod compatibility;
 mod crashes;
+mod documents;
 mod ears;
 mod events;
 mod harness;
