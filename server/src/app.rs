@@ -19,6 +19,8 @@ pub struct App {
     pub keyring: Arc<Keyring>,
     /// What survives a crash.
     pub store: Store,
+    /// Learning records.
+    pub records: lyceum_lrs::Store,
     /// The running classes.
     pub control: Control,
     /// Boards and notes of the running classes.

@@ -13,6 +13,7 @@ pub mod log;
 pub mod media;
 pub mod metrics;
 pub mod net;
+pub mod records;
 pub mod rtc;
 pub mod server;
 pub mod store;

@@ -47,6 +47,9 @@ pub enum StartError {
     /// The store.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The record store.
+    #[error("learning records: {0}; [lrs] of the configuration says where they are kept")]
+    Records(#[from] lyceum_lrs::StoreError),
     /// The certificate.
     #[error("TLS: {0}")]
     Tls(String),
@@ -81,6 +84,7 @@ impl Server {
         }
         let store = Store::open(&config.store.dir)?;
         let document_log = DocumentLog::open(&config.store.dir)?;
+        let records = crate::records::open(&config).await?;
         let (media, media_events) = start_media(&config.media)?;
         let control = Control::new(config.clone(), keyring.clone(), store.clone(), media.clone(), metrics.clone());
         let recovered = control.recover().await?;
@@ -96,6 +100,7 @@ impl Server {
             config: config.clone(),
             keyring,
             store: store.clone(),
+            records,
             control: control.clone(),
             documents,
             media,
@@ -161,6 +166,10 @@ impl Server {
         }
         if timeout(STORE_DOWN, self.app.store.close()).await.is_err() {
             tracing::error!("the store did not close in time");
+        }
+        let records = self.app.records.clone();
+        if timeout(STORE_DOWN, tokio::task::spawn_blocking(move || records.close())).await.is_err() {
+            tracing::error!("the record store did not close in time");
         }
         while self.listeners.join_next().await.is_some() {}
     }

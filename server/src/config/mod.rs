@@ -10,7 +10,7 @@ mod value;
 pub use keys::{ApiKey, ApiKeys, DEFAULT_TENANT, DEV_KEY, DEV_SECRET};
 pub use sample::sample;
 pub use settings::{
-    Http, Limits, Log, Media, Rooms, SECTIONS, SETTINGS, Setting, Settings, Signal, Store, Tls, Tokens,
+    Http, Limits, Log, Lrs, Media, Rooms, SECTIONS, SETTINGS, Setting, Settings, Signal, Store, Tls, Tokens,
 };
 pub use value::{LogFormat, Raw};
 

@@ -152,6 +152,16 @@ settings! {
         dir: PathBuf = PathBuf::from("data"),
     }
 
+    /// Learning records (xAPI), at `/xapi`.
+    lrs: Lrs {
+        /// A PostgreSQL server, such as "postgresql://lyceum:password@localhost/lyceum". Empty: SQLite in the folder of `[store]`.
+        database_url: String = String::new(),
+        /// Largest body of a request, statements and attachments together, in bytes.
+        max_body_bytes: usize where (65_536..=268_435_456) = 16_777_216,
+        /// Most statements of one page.
+        max_page_statements: usize where (1..=10_000) = 500,
+    }
+
     /// Classes. `max_participants`, `empty_timeout_s` and `departure_timeout_s` can also be set room by room.
     rooms: Rooms {
         /// Whether joining a room that nobody has created creates it.

@@ -35,6 +35,10 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(crate::documents::routes())
         .nest("/api", crate::api::routes())
         .merge(crate::twirp::routes(&app.config))
+        .nest_service(
+            crate::records::BASE_PATH,
+            crate::records::router(app.records.clone(), app.keyring.clone(), &app.config),
+        )
         .fallback(assets::file)
         .layer(DefaultBodyLimit::max(app.config.http.max_body_bytes))
         .layer(RequestBodyTimeoutLayer::new(Duration::from_secs(app.config.http.head_timeout_s)))

@@ -32,6 +32,9 @@ pub struct Claims {
     pub metadata: String,
     #[serde(deserialize_with = "or_absent", skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
+    /// What it may do with learning records: scopes of the Experience API, with spaces between them.
+    #[serde(deserialize_with = "or_absent", skip_serializing_if = "String::is_empty")]
+    pub scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub video: Option<VideoGrant>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("core/node", &["lyceum-session", "lyceum-sfu"]),
     ("core/xapi", &[]),
     ("lrs", &["lyceum-xapi"]),
-    ("server", &["lyceum-session", "lyceum-sfu", "lyceum-node", "lyceum-documents"]),
+    ("server", &["lyceum-session", "lyceum-sfu", "lyceum-node", "lyceum-documents", "lyceum-lrs"]),
     ("sim", &["lyceum-session", "lyceum-sfu", "lyceum-node"]),
     ("bench/load", &["lyceum-session", "lyceum-sfu", "lyceum-node", "lyceum"]),
     ("fuzz", &["lyceum-session", "lyceum-sfu", "lyceum-node", "lyceum-documents", "lyceum"]),

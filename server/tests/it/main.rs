@@ -17,6 +17,7 @@ mod leaks;
 mod media;
 mod openapi;
 mod process;
+mod records;
 mod settings;
 mod side;
 mod signalling;
