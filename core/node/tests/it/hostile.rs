@@ -29,7 +29,7 @@ fn what_is_not_supported_is_answered_and_touches_nobody() {
         (Ask::UpdateAudioTrack(Default::default()), Reason::NotFound),
         (Ask::UpdateVideoTrack(Default::default()), Reason::NotFound),
         (
-            Ask::Simulate(proto::SimulateScenario { scenario: Some(Scenario::SwitchCandidateProtocol(0)) }),
+            Ask::Simulate(proto::SimulateScenario { scenario: Some(Scenario::SwitchCandidateProtocol(1)) }),
             Reason::UnsupportedType,
         ),
         (Ask::Simulate(proto::SimulateScenario { scenario: None }), Reason::UnsupportedType),
