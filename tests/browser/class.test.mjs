@@ -176,9 +176,13 @@ describe("a class", () => {
       log.map((_, index) => index + 1),
       "numbered without a gap",
     );
-    const recovery = log.slice(before.length).map((event) => event.type);
-    assert.equal(recovery[0], "session.recovered");
-    assert.equal(recovery.filter((type) => type === "connection.attached").length, 3);
+    const recovery = log.slice(before.length);
+    assert.equal(recovery[0].type, "session.recovered");
+    const lanes = recovery
+      .filter((event) => event.type === "connection.attached")
+      .map((event) => event.payload.client.lane ?? "media");
+    assert.equal(lanes.filter((lane) => lane === "media").length, 3, "everybody's media, once");
+    assert.equal(lanes.filter((lane) => lane === "state").length, 3, "and everybody's state");
   });
 
   it("can be attended by sound alone", async () => {
