@@ -307,16 +307,7 @@ impl Node {
 
     /// What those with media may publish, before an event that may change it.
     fn permissions_before(&self, event: &Event) -> Vec<(PersonId, Permission)> {
-        let may_change = matches!(
-            event.fact,
-            Fact::Class(_)
-                | Fact::ParticipantMoved { .. }
-                | Fact::ConnectionAttached { .. }
-                | Fact::ConnectionDetached { .. }
-                | Fact::ConnectionResumed { .. }
-                | Fact::ParticipantLeft { .. }
-        );
-        if !may_change {
+        if !session::class::may_regrant(&event.fact) {
             return Vec::new();
         }
         let state = &self.log.state;

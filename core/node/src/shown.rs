@@ -193,7 +193,7 @@ impl Node {
         let mut missed = Vec::new();
         let mut all_touched = BTreeSet::new();
         for (event, touched) in self.recent.after(seq, state.seq)? {
-            if changes_view(event, viewer) {
+            if viewer.may_change_with(event) {
                 return None;
             }
             all_touched.extend(touched.iter().cloned());
@@ -244,31 +244,6 @@ fn comes_into_view(state: &State, old: &Viewer, new: &Viewer, touched: &BTreeSet
         }
     }
     changes
-}
-
-/// Whether an event may have changed what somebody may see.
-fn changes_view(event: &Event, viewer: &Viewer) -> bool {
-    use session::class::ClassFact as F;
-    let is = |person: &session::PersonId| viewer.person.as_ref() == Some(person);
-    match &event.fact {
-        session::Fact::ParticipantAdmitted { person, .. }
-        | session::Fact::ParticipantUpdated { person, .. }
-        | session::Fact::ParticipantLeft { person, .. } => is(person),
-        session::Fact::ParticipantMoved { persons, .. } => persons.iter().any(is),
-        session::Fact::Class(fact) => match fact {
-            F::RoleChanged { person, .. }
-            | F::GrantOverridden { person, .. }
-            | F::VisitStarted { person, .. }
-            | F::VisitEnded { person } => is(person),
-            F::PolicyChanged { .. }
-            | F::PresenterChanged { .. }
-            | F::SessionUnattended {}
-            | F::BreakoutsOpened { .. }
-            | F::BreakoutsClosed {} => true,
-            _ => false,
-        },
-        _ => false,
-    }
 }
 
 /// The hash of what a viewer sees. Entities that several see alike are written once.

@@ -363,6 +363,15 @@ fn regranted(fact: &Fact) -> Regranted<'_> {
     }
 }
 
+/// Whether somebody may be permitted something else after this fact; who comes or goes may end or begin a class without staff.
+pub fn may_regrant(fact: &Fact) -> bool {
+    let comes_or_goes = matches!(
+        fact,
+        Fact::ConnectionAttached { .. } | Fact::ConnectionResumed { .. } | Fact::ConnectionDetached { .. }
+    );
+    comes_or_goes || !matches!(regranted(fact), Regranted::Nobody)
+}
+
 /// Whether somebody who is here may be permitted less after this fact. Who comes has nothing to lose, who leaves nothing left.
 pub(crate) fn may_revoke(fact: &Fact) -> bool {
     let comes_or_goes = matches!(fact, Fact::ParticipantAdmitted { .. } | Fact::ParticipantLeft { .. });

@@ -262,6 +262,30 @@ impl Viewer {
         Self { person: None, staff: true, admitted: true, caps, spaces: Vec::new(), sees_roster: true }
     }
 
+    /// Whether an event may change what they may see, rather than what there is to be seen.
+    pub fn may_change_with(&self, event: &Event) -> bool {
+        use ClassFact as F;
+        match &event.fact {
+            Fact::ParticipantAdmitted { person, .. }
+            | Fact::ParticipantUpdated { person, .. }
+            | Fact::ParticipantLeft { person, .. } => self.is(person),
+            Fact::ParticipantMoved { persons, .. } => persons.iter().any(|person| self.is(person)),
+            Fact::Class(fact) => match fact {
+                F::RoleChanged { person, .. }
+                | F::GrantOverridden { person, .. }
+                | F::VisitStarted { person, .. }
+                | F::VisitEnded { person } => self.is(person),
+                F::PolicyChanged { .. }
+                | F::PresenterChanged { .. }
+                | F::SessionUnattended {}
+                | F::BreakoutsOpened { .. }
+                | F::BreakoutsClosed {} => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// Whether it is no secret for them that such an entity is not there (any more).
     pub fn may_know(&self, key: &Key) -> bool {
         let own = |person: &PersonId| self.is(person);
