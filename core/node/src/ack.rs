@@ -96,11 +96,14 @@ impl Ack {
         }
     }
 
+    /// A refusal in words: a code of the closed set, and a sentence.
+    pub fn refused(id: CmdId, code: &'static str, message: String) -> Self {
+        Self { status: Status::Rejected, code: Some(code), message: Some(message), ..Self::accepted(id) }
+    }
+
     /// A refusal.
     pub fn rejected(id: CmdId, reject: &Reject) -> Self {
-        let mut ack = Self { status: Status::Rejected, ..Self::accepted(id) };
-        ack.code = Some(reject.code());
-        ack.message = Some(reject.to_string());
+        let mut ack = Self::refused(id, reject.code(), reject.to_string());
         match reject {
             Reject::StaleGrant { epoch, caps } => ack.grant = Some(Grant { epoch: *epoch, caps: *caps }),
             Reject::Stale { current } => ack.current = Some(*current),

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::classroom::message::{Said, Unreadable, read_command};
-use crate::classroom::{NoAck, request};
+use crate::classroom::{request, unread};
 use crate::control::{Refusal, now, random_text};
 use crate::http::auth::{authenticate, require_admin};
 use crate::http::error::ApiError;
@@ -36,7 +36,7 @@ pub async fn issue(
         Ok(Said::NoCommand(mut no)) => {
             app.metrics.commands_unreadable.add(1);
             name(&mut no.id);
-            return Ok((status_of(no.code), Json(NoAck::of(&no))).into_response());
+            return Ok((status_of(no.code), Json(unread(no))).into_response());
         }
         Ok(_) => return Err(ApiError::invalid("body_invalid", "this is no command")),
         Err(Unreadable { message, .. }) => {

@@ -6,11 +6,11 @@ pub mod json;
 pub mod message;
 mod socket;
 
-pub(crate) use socket::{NoAck, request};
+pub(crate) use socket::{request, unread};
 
 use crate::app::App;
 use crate::http::listen::Peer;
-use crate::rtc::socket::Rules;
+use crate::http::ws::Rules;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;

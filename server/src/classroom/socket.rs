@@ -7,16 +7,16 @@ use super::message::{self, NoCommand, Ping, Said, Unreadable};
 use crate::app::App;
 use crate::control::{Client, Outbound, now};
 use crate::http::listen::Peer;
+use crate::http::ws::{Lost, MAX_MALFORMED, Rules, close};
 use crate::metrics::Metrics;
-use crate::rtc::socket::{MAX_MALFORMED, Rules, close};
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, close_code};
-use lyceum_node::CommandRequest;
-use lyceum_session::{CmdId, UnixMs};
+use lyceum_node::{Ack, CommandRequest};
+use lyceum_session::UnixMs;
 use serde::Serialize;
 use serde_json::Number;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 /// How long a client may take to say who it is.
 const HELLO: Duration = Duration::from_secs(10);
@@ -42,20 +42,8 @@ enum Own<'a> {
 }
 
 /// The answer to a command that cannot be read.
-#[derive(Serialize)]
-#[serde(tag = "t", rename = "ack")]
-pub struct NoAck<'a> {
-    id: &'a CmdId,
-    status: &'static str,
-    code: &'static str,
-    message: &'a str,
-    enforced: bool,
-}
-
-impl<'a> NoAck<'a> {
-    pub fn of(no: &'a NoCommand) -> Self {
-        Self { id: &no.id, status: "rejected", code: no.code, message: &no.message, enforced: true }
-    }
+pub(crate) fn unread(no: NoCommand) -> Ack {
+    Ack::refused(no.id, no.code, no.message)
 }
 
 /// Carries messages until one side has enough. `_peer` counts as a connection while this runs.
@@ -143,9 +131,7 @@ impl Conversation<'_> {
     }
 
     async fn carry(&mut self, client: &mut Client) -> Over {
-        let mut ping = tokio::time::interval(self.rules.ping_interval);
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ping.reset();
+        let mut ping = self.rules.pings();
         let mut heard_at = Instant::now();
         loop {
             let step = tokio::select! {
@@ -197,7 +183,7 @@ impl Conversation<'_> {
             Ok(Said::Hello(_)) => return self.complain("conflict", "you have said `hello` already").await,
             Ok(Said::NoCommand(no)) => {
                 self.metrics.commands_unreadable.add(1);
-                return self.say(&NoAck::of(&no)).await;
+                return self.say(&unread(no)).await;
             }
             Ok(Said::Ping(Ping { id, at })) => {
                 return self.say(&Own::Pong { id: &id, at: &at, received, sent: now() }).await;
@@ -224,15 +210,7 @@ impl Conversation<'_> {
     }
 
     fn unreadable(&self, error: &axum::Error) -> Over {
-        use tokio_tungstenite::tungstenite::Error;
-        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<Error>());
-        let (code, reason) = match cause {
-            Some(Error::Capacity(_)) => {
-                (close_code::SIZE, format!("a message may have {} bytes", self.rules.max_message_bytes))
-            }
-            Some(Error::Utf8(_)) => (close_code::INVALID, "a text message is not UTF-8".to_owned()),
-            _ => return Over::Lost,
-        };
+        let Ok((code, reason)) = self.rules.unreadable(error) else { return Over::Lost };
         self.metrics.state_malformed.add(1);
         self.metrics.clients_malformed.add(1);
         Over::SentAway(code, reason)
@@ -248,16 +226,14 @@ impl Conversation<'_> {
         }
     }
 
-    /// A client that reads nothing for as long as it may be silent counts as lost.
     async fn send(&mut self, message: Message) -> Result<(), Over> {
-        match tokio::time::timeout(self.rules.silence_timeout, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Over::Lost),
-            Err(_) => {
-                self.metrics.clients_silent.add(1);
-                Err(Over::Lost)
-            }
-        }
+        Ok(self.rules.send(self.socket, message, self.metrics).await?)
+    }
+}
+
+impl From<Lost> for Over {
+    fn from(_: Lost) -> Self {
+        Over::Lost
     }
 }
 
@@ -283,6 +259,7 @@ fn with_token(welcome: &str, token: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lyceum_session::CmdId;
     use serde_json::json;
 
     #[test]
@@ -302,7 +279,7 @@ mod tests {
         let ack = json!({
             "t": "ack", "id": "c", "status": "rejected", "code": "invalid", "message": "why", "enforced": true,
         });
-        assert_eq!(serde_json::to_value(NoAck::of(&no)).unwrap(), ack);
+        assert_eq!(serde_json::to_value(unread(no)).unwrap(), ack);
         let bye = serde_json::to_value(Bye::for_now("slow", "why")).unwrap();
         assert_eq!(bye, json!({"t": "bye", "code": "slow", "message": "why", "retry": true}));
     }

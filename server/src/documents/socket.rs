@@ -3,15 +3,15 @@
 
 use super::{NotOpened, Outbound, Seat};
 use crate::app::App;
-use crate::config::Signal;
 use crate::control::Refusal;
 use crate::http::auth::bearer;
 use crate::http::listen::Peer;
+use crate::http::ws::{Rules, close};
 use crate::metrics::Metrics;
 use crate::token::TokenError;
 use axum::Router;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -20,11 +20,7 @@ use lyceum_documents::{Code, DocId, Style};
 use lyceum_session::{PersonId, RoomName};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior};
-
-/// How long a client may take to close its side after we closed ours.
-const CLOSING: Duration = Duration::from_secs(2);
+use tokio::time::Instant;
 
 /// The routes of this module.
 pub fn routes() -> Router<Arc<App>> {
@@ -95,22 +91,6 @@ async fn seat(
     })
 }
 
-/// What a socket has to keep to.
-#[derive(Clone, Copy, Debug)]
-struct Rules {
-    ping_interval: Duration,
-    silence_timeout: Duration,
-}
-
-impl Rules {
-    fn of(signal: &Signal) -> Self {
-        Self {
-            ping_interval: Duration::from_secs(signal.ping_interval_s),
-            silence_timeout: Duration::from_secs(signal.silence_timeout_s),
-        }
-    }
-}
-
 /// Why a conversation is over.
 enum Over {
     /// The client closed its side, or the network did.
@@ -126,22 +106,12 @@ async fn converse(mut socket: WebSocket, mut seat: Seat, rules: Rules, metrics: 
     // The document hears of it now; a slow goodbye holds up nobody.
     drop(seat);
     if let Over::SentAway(code, reason) = over {
-        let goodbye = async {
-            // The reason of a close frame has at most 123 bytes.
-            let reason: String = reason.chars().take(120).filter(char::is_ascii).collect();
-            socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await?;
-            while let Some(Ok(_)) = socket.recv().await {}
-            Ok::<(), axum::Error>(())
-        };
-        // Whether the goodbye arrives makes no difference to anybody else.
-        let _ = tokio::time::timeout(CLOSING, goodbye).await;
+        close(socket, code, reason).await;
     }
 }
 
 async fn carry(socket: &mut WebSocket, seat: &mut Seat, rules: Rules, metrics: &Metrics) -> Over {
-    let mut ping = tokio::time::interval(rules.ping_interval);
-    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ping.reset();
+    let mut ping = rules.pings();
     let mut heard_at = Instant::now();
     loop {
         let message = tokio::select! {
@@ -179,14 +149,8 @@ async fn carry(socket: &mut WebSocket, seat: &mut Seat, rules: Rules, metrics: &
                 return Over::SentAway(close_code::AWAY, reason.to_owned());
             }
         };
-        // A client that reads nothing for as long as it may be silent counts as lost.
-        match tokio::time::timeout(rules.silence_timeout, socket.send(message)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Over::Lost,
-            Err(_) => {
-                metrics.clients_silent.add(1);
-                return Over::Lost;
-            }
+        if rules.send(socket, message, metrics).await.is_err() {
+            return Over::Lost;
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod headers;
 pub mod health;
 pub mod listen;
 pub mod tls;
+pub mod ws;
 
 use crate::app::App;
 use axum::extract::DefaultBodyLimit;

@@ -3,7 +3,7 @@
 
 mod frame;
 pub mod params;
-pub(crate) mod socket;
+mod socket;
 mod throttle;
 
 pub use throttle::Throttle;
@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::control::{Guest, Refusal};
 use crate::http::auth::bearer;
 use crate::http::listen::Peer;
+use crate::http::ws::Rules;
 use crate::token::{TokenError, profile_of};
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
@@ -59,7 +60,7 @@ async fn join(
     match joined {
         Ok((client, first)) => {
             app.metrics.joins.add(1);
-            let rules = socket::Rules::of(&app.config.signal);
+            let rules = Rules::of(&app.config.signal);
             let metrics = app.metrics.clone();
             upgrade
                 .max_message_size(rules.max_message_bytes)

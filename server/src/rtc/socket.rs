@@ -2,44 +2,15 @@
 //! garbage and slowness. When it returns, the client's seat is dropped and its class hears of it.
 
 use super::frame::{self, Form};
-use crate::config::Signal;
 use crate::control::{Client, Outbound};
 use crate::http::listen::Peer;
+use crate::http::ws::{Lost, MAX_MALFORMED, Rules, close};
 use crate::metrics::Metrics;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::extract::ws::{Message, WebSocket, close_code};
 use livekit_protocol::request_response::Reason;
 use livekit_protocol::{RequestResponse, SignalResponse, signal_response};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior};
-
-/// A client that sends so many messages that cannot be read is no client of ours.
-pub const MAX_MALFORMED: u32 = 20;
-
-/// How long a client may take to close its side after we closed ours.
-const CLOSING: Duration = Duration::from_secs(2);
-
-/// What a socket has to keep to.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    /// Longest message.
-    pub max_message_bytes: usize,
-    /// How often the server pings.
-    pub ping_interval: Duration,
-    /// How long nothing may be heard.
-    pub silence_timeout: Duration,
-}
-
-impl Rules {
-    /// From configuration.
-    pub fn of(signal: &Signal) -> Self {
-        Self {
-            max_message_bytes: signal.max_message_bytes,
-            ping_interval: Duration::from_secs(signal.ping_interval_s),
-            silence_timeout: Duration::from_secs(signal.silence_timeout_s),
-        }
-    }
-}
+use tokio::time::Instant;
 
 /// Why a conversation is over.
 enum Over {
@@ -88,9 +59,7 @@ struct Conversation<'a> {
 
 impl Conversation<'_> {
     async fn carry(&mut self, client: &mut Client) -> Over {
-        let mut ping = tokio::time::interval(self.rules.ping_interval);
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ping.reset();
+        let mut ping = self.rules.pings();
         let mut heard_at = Instant::now();
         loop {
             let step = tokio::select! {
@@ -161,21 +130,10 @@ impl Conversation<'_> {
     }
 
     fn unreadable(&self, error: &axum::Error) -> Over {
-        use tokio_tungstenite::tungstenite::Error;
-        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<Error>());
-        match cause {
-            Some(Error::Capacity(_)) => {
-                self.metrics.signals_malformed.add(1);
-                self.metrics.clients_malformed.add(1);
-                Over::SentAway(close_code::SIZE, format!("a message may have {} bytes", self.rules.max_message_bytes))
-            }
-            Some(Error::Utf8(_)) => {
-                self.metrics.signals_malformed.add(1);
-                self.metrics.clients_malformed.add(1);
-                Over::SentAway(close_code::INVALID, "a text message is not UTF-8".to_owned())
-            }
-            _ => Over::Lost,
-        }
+        let Ok((code, reason)) = self.rules.unreadable(error) else { return Over::Lost };
+        self.metrics.signals_malformed.add(1);
+        self.metrics.clients_malformed.add(1);
+        Over::SentAway(code, reason)
     }
 
     async fn send_signal(&mut self, response: &SignalResponse) -> Result<(), Over> {
@@ -188,28 +146,13 @@ impl Conversation<'_> {
         }
     }
 
-    /// A client that reads nothing for as long as it may be silent counts as lost.
     async fn send(&mut self, message: Message) -> Result<(), Over> {
-        match tokio::time::timeout(self.rules.silence_timeout, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Over::Lost),
-            Err(_) => {
-                self.metrics.clients_silent.add(1);
-                Err(Over::Lost)
-            }
-        }
+        Ok(self.rules.send(self.socket, message, self.metrics).await?)
     }
 }
 
-/// Says goodbye and waits a moment for the client's, so that the last signals are not cut off by a reset.
-pub async fn close(mut socket: WebSocket, code: u16, reason: String) {
-    let goodbye = async {
-        // The reason of a close frame has at most 123 bytes.
-        let reason: String = reason.chars().take(120).filter(char::is_ascii).collect();
-        socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await?;
-        while let Some(Ok(_)) = socket.recv().await {}
-        Ok::<(), axum::Error>(())
-    };
-    // Whether the goodbye arrives makes no difference to anybody else.
-    let _ = tokio::time::timeout(CLOSING, goodbye).await;
+impl From<Lost> for Over {
+    fn from(_: Lost) -> Self {
+        Over::Lost
+    }
 }
