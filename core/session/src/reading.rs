@@ -1,5 +1,5 @@
 //! Reading an event. What serde makes of `Event` by itself keeps each event's JSON as a tree first, and tries the facts of a class
-//! only after an error about the others has been written: a long log opens in half the time with the type looked at first.
+//! only after an error about the others has been written. Both are spared by looking at the type first.
 
 use crate::class::{Cause, ClassFact};
 use crate::event::{Event, Fact};
