@@ -67,6 +67,9 @@ pub struct Args {
     /// With --churn: each loses its socket so many times and resumes.
     #[arg(long, value_name = "N", default_value_t = 0, requires = "churn")]
     pub resumes: u32,
+    /// With --churn: they are so many different people, who come again and again.
+    #[arg(long, value_name = "N", requires = "churn", value_parser = clap::value_parser!(u32).range(1..))]
+    pub people: Option<u32>,
     /// With --churn: how long each stays once it is connected, and again after each resume.
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = humantime::parse_duration, requires = "churn")]
     pub stay: Duration,
@@ -82,6 +85,9 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }
+
+/// How many others have come before somebody comes again, for each who is there at a time.
+const RETURN_AFTER: u32 = 4;
 
 /// Whose processor time is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,6 +108,13 @@ impl Args {
         }
         if self.churn.is_some() && self.subscribers == 0 {
             return Err("--churn needs --subscribers: how many are there at a time".to_owned());
+        }
+        if let Some(people) = self.people
+            && people < RETURN_AFTER.saturating_mul(self.subscribers)
+        {
+            return Err(format!(
+                "--people needs at least {RETURN_AFTER} times --subscribers, so that nobody is there twice"
+            ));
         }
         Ok(())
     }
@@ -175,6 +188,8 @@ mod tests {
             ("--muted 2", "--muted 2"),
             ("--churn 5 --subscribers 0", "--churn needs"),
             ("--resumes 5", "--churn"),
+            ("--people 5", "--churn"),
+            ("--churn 50 --subscribers 5 --people 19", "4 times"),
             ("--server-pid x", "process id"),
         ] {
             let error = args(line).expect_err(line);

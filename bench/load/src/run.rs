@@ -176,6 +176,7 @@ impl Run<'_> {
             ramp.tick().await;
             // The semaphore is never closed.
             let Ok(place) = places.clone().acquire_owned().await else { break };
+            let number = self.args.people.map_or(number, |people| number % people);
             let stay = self.subscriber(number, Stay::For(self.args.stay, self.args.resumes));
             self.attempted += 1;
             self.others.spawn(async move {
