@@ -19,6 +19,8 @@ import {
   type ByeCode,
   type ClientMessage,
   type CommandType,
+  type DocClosed,
+  type DocPulse,
   type ServerMessage,
   type Signal,
   type Welcome,
@@ -40,8 +42,30 @@ export interface Socket {
   onmessage: ((event: { data: unknown }) => void) | null;
   onclose: (() => void) | null;
   onerror: (() => void) | null;
-  send(text: string): void;
+  /** Binary messages come as `ArrayBuffer`s. */
+  binaryType?: string;
+  send(message: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number): void;
+}
+
+/** What `@lyceum/sdk/documents` uses of the socket: documents travel on it as binary messages, which mean nothing here. */
+export interface DocumentLine {
+  /** Whether we are in the class and the server is talking to us. */
+  isOpen(): boolean;
+  send(message: Uint8Array<ArrayBuffer>): void;
+  /** Closes a document on the socket of the moment. */
+  close(name: string): void;
+  /** Returns how to stop. */
+  listen(listener: DocumentListener): () => void;
+}
+
+export interface DocumentListener {
+  /** A socket on which documents can be opened; nothing is open on it yet. */
+  opened(): void;
+  lost(): void;
+  heard(message: Uint8Array): void;
+  closed(message: DocClosed): void;
+  pulse(documents: Readonly<Record<string, DocPulse>>): void;
 }
 
 export interface StateOptions {
@@ -143,6 +167,20 @@ export class StateConnection {
   private readonly statusChanged = new Listeners();
   private readonly signalled = new Listeners<[Signal]>();
   private readonly answered = new Listeners<[Pending, Outcome]>();
+  private readonly documentListeners = new Set<DocumentListener>();
+  /** Whether those who listen have been told that the line is open. */
+  private documentsOpen = false;
+
+  /** For `@lyceum/sdk/documents`. */
+  readonly documents: DocumentLine = {
+    isOpen: () => this.documentsOpen,
+    send: (message) => this.transmit(message),
+    close: (name) => this.send({ t: "doc_close", doc: name }),
+    listen: (listener) => {
+      this.documentListeners.add(listener);
+      return () => void this.documentListeners.delete(listener);
+    },
+  };
 
   constructor(private readonly options: StateOptions) {
     const storage = options.storage === undefined ? sessionStorageOrNull() : options.storage;
@@ -262,6 +300,17 @@ export class StateConnection {
     });
   }
 
+  /** The server's address for requests beside the socket, without a slash at the end. */
+  get origin(): string {
+    const { url } = this.options;
+    return (typeof url === "string" ? url : url()).replace(/^ws/, "http").replace(/\/+$/, "");
+  }
+
+  /** The token of the last welcome, which requests beside the socket take as well; `null` before the first. */
+  get bearer(): string | null {
+    return this.resumeToken;
+  }
+
   /** Whether the server is talking to us at the moment. */
   get connected(): boolean {
     return this.welcomed;
@@ -332,6 +381,7 @@ export class StateConnection {
       return;
     }
     this.socket = socket;
+    socket.binaryType = "arraybuffer";
     this.welcomed = false;
     this.welcomeTimer = setTimeout(() => this.handleLoss(socket), welcomeWithinMs);
     socket.onopen = () => {
@@ -392,6 +442,10 @@ export class StateConnection {
     const socket = this.socket;
     this.socket = null;
     this.welcomed = false;
+    if (this.documentsOpen) {
+      this.documentsOpen = false;
+      this.tellDocuments((listener) => listener.lost());
+    }
     this.openings += 1;
     clearTimeout(this.welcomeTimer);
     clearTimeout(this.retryTimer);
@@ -425,6 +479,10 @@ export class StateConnection {
 
   private handleData(socket: Socket, data: unknown): void {
     this.heardAt = Date.now();
+    if (data instanceof ArrayBuffer) {
+      this.tellDocuments((listener) => listener.heard(new Uint8Array(data)));
+      return;
+    }
     const message = readMessage(data);
     if (message === null) return;
     try {
@@ -442,7 +500,10 @@ export class StateConnection {
         return;
       case "ev":
         this.store.applyEvent(message);
-        if (this.current.phase === "waiting" && this.store.admitted) this.setStatus({ phase: "inside" });
+        if (this.current.phase === "waiting" && this.store.admitted) {
+          this.setStatus({ phase: "inside" });
+          this.openDocuments();
+        }
         return;
       case "ack":
         this.outbox.handleAck(message);
@@ -454,6 +515,13 @@ export class StateConnection {
         this.counters.pulses += 1;
         if (this.store.applyPulse(message.seq, message.hash)) this.distrust = 0;
         else if (this.socket !== null) this.handleDivergence(this.socket);
+        if (message.docs !== undefined) {
+          const { docs } = message;
+          this.tellDocuments((listener) => listener.pulse(docs));
+        }
+        return;
+      case "doc_closed":
+        this.tellDocuments((listener) => listener.closed(message));
         return;
       case "pong":
         this.clock.answered(message.at, message.received, message.sent);
@@ -483,6 +551,18 @@ export class StateConnection {
     this.outbox.open(`${welcome.session}/${welcome.you}`, (message) => this.send(message));
     this.watchLine();
     this.setStatus({ phase: this.store.admitted ? "inside" : "waiting" });
+    if (this.store.admitted) this.openDocuments();
+  }
+
+  private openDocuments(): void {
+    // Whoever was told of the welcome may have left.
+    if (!this.welcomed || this.documentsOpen) return;
+    this.documentsOpen = true;
+    this.tellDocuments((listener) => listener.opened());
+  }
+
+  private tellDocuments(tell: (listener: DocumentListener) => void): void {
+    for (const listener of [...this.documentListeners]) tell(listener);
   }
 
   private handleBye(bye: Bye): void {
@@ -547,8 +627,12 @@ export class StateConnection {
   }
 
   private send(message: ClientMessage): void {
+    this.transmit(JSON.stringify(message));
+  }
+
+  private transmit(message: string | Uint8Array<ArrayBuffer>): void {
     try {
-      this.socket?.send(JSON.stringify(message));
+      this.socket?.send(message);
     } catch {
       // The socket is closing, which `onclose` tells.
     }

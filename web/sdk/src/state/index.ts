@@ -4,6 +4,8 @@ export {
   StateEnded,
   type CommandArguments,
   type CommandOptions,
+  type DocumentLine,
+  type DocumentListener,
   type Socket,
   type StateCounters,
   type StateOptions,
@@ -13,6 +15,15 @@ export { ServerClock } from "./clock.js";
 export type { Answers } from "./drafts.js";
 export type { Accepted, LocalCode, Outcome, Pending, Rejected } from "./outbox.js";
 export { Store, type Collection, type EntityChange } from "./store.js";
-export type { ByeCode, ClassEvent, CollectionName, CommandType, FactType, Signal } from "./wire.js";
+export type {
+  ByeCode,
+  ClassEvent,
+  CollectionName,
+  CommandType,
+  DocClosed,
+  DocPulse,
+  FactType,
+  Signal,
+} from "./wire.js";
 /** Commands, facts and entities, generated from the server's types. `Class.Role` has more roles than those of invites. */
 export type * as Class from "../generated/class.js";

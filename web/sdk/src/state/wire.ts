@@ -109,12 +109,29 @@ export interface Bye {
   retry: boolean;
 }
 
+/** A document as the server has it: up to which place of its log, and the hash of docs/documents.md. */
+export interface DocPulse {
+  seq: number;
+  hash: string;
+}
+
+/** The server has closed a document, or does not open it; the socket stays. */
+export interface DocClosed {
+  t: "doc_closed";
+  doc: string;
+  code: string;
+  message: string;
+  /** Opening it again, after a second or two, makes sense. */
+  retry: boolean;
+}
+
 export type ServerMessage =
   | Welcome
   | ({ t: "ev" } & EventMessage)
   | Ack
   | Signal
-  | { t: "pulse"; seq: Seq; hash: string; now: UnixMs }
+  | { t: "pulse"; seq: Seq; hash: string; now: UnixMs; docs?: Record<string, DocPulse> }
+  | DocClosed
   | { t: "pong"; id: number; at: number; received: UnixMs; sent: UnixMs }
   | { t: "error"; code: string; message: string }
   | Bye;
@@ -138,6 +155,7 @@ export type ClientMessage =
       seq?: Seq;
     }
   | CommandMessage
+  | { t: "doc_close"; doc: string }
   | { t: "ping"; id: number; at: number }
   | { t: "leave" };
 

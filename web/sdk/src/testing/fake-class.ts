@@ -4,6 +4,7 @@
  */
 import type { Socket } from "../state/connection.js";
 import type { Snapshot } from "../state/wire.js";
+import type { FakeDocuments } from "./fake-documents.js";
 
 interface Told {
   seq: number;
@@ -21,6 +22,7 @@ interface Received {
   session?: string;
   seq?: number;
   at?: number;
+  doc?: string;
 }
 
 /** How long a message is on its way, in milliseconds. */
@@ -47,6 +49,9 @@ export class FakeClass {
   fate:
     | ((what: { from: "client" | "server"; message: Received }) => "lose" | "cut" | "deliver and cut" | null)
     | null = null;
+
+  /** What is behind binary messages, if anything is. */
+  documents: FakeDocuments | null = null;
 
   readonly createSocket = (url: string): Socket => {
     const socket = new FakeSocket(this, url);
@@ -93,7 +98,13 @@ export class FakeClass {
   pulses(): void {
     for (const socket of this.sockets) {
       if (socket.person !== null)
-        socket.tell({ t: "pulse", seq: this.seq, hash: this.hash(), now: this.now() });
+        socket.tell({
+          t: "pulse",
+          seq: this.seq,
+          hash: this.hash(),
+          now: this.now(),
+          ...(this.documents === null ? {} : { docs: this.documents.pulse(socket) }),
+        });
     }
   }
 
@@ -138,6 +149,9 @@ export class FakeClass {
         return;
       case "ping":
         socket.tell({ t: "pong", id: message.id, at: message.at, received: this.now(), sent: this.now() });
+        return;
+      case "doc_close":
+        this.documents?.closes(socket, message.doc ?? "");
         return;
       case "leave":
         socket.tell({ t: "bye", code: "left", message: "goodbye", retry: false });
@@ -256,8 +270,12 @@ export class FakeSocket implements Socket {
     setTimeout(() => (server.isDown ? this.breaks() : this.onopen?.()), latencyMs);
   }
 
-  send(text: string): void {
-    const message = JSON.parse(text) as Received;
+  send(data: string | Uint8Array): void {
+    if (typeof data !== "string") {
+      this.carries("client", { t: "binary" }, () => this.server.documents?.hears(this, data));
+      return;
+    }
+    const message = JSON.parse(data) as Received;
     this.carries("client", message, () => this.server.handle(this, message));
   }
 
@@ -266,9 +284,16 @@ export class FakeSocket implements Socket {
     this.carries("server", message as unknown as Received, () => this.onmessage?.({ data: text }));
   }
 
+  /** A binary message. */
+  tellBytes(bytes: Uint8Array): void {
+    const data = Uint8Array.from(bytes).buffer;
+    this.carries("server", { t: "binary" }, () => this.onmessage?.({ data }));
+  }
+
   close(): void {
     this.isOpen = false;
     this.person = null;
+    this.server.documents?.lost(this);
   }
 
   endSoon(): void {
