@@ -10,6 +10,7 @@ const amara = { invite: "invite", name: "Amara" };
 function setUp(storage = fakeStorage()) {
   const server = new FakeServer();
   const devices = new FakeDevices();
+  const networks: { changed: () => void } = { changed: () => undefined };
   const classroom = new Classroom({
     room: "physics",
     apiUrl: "http://server",
@@ -19,8 +20,12 @@ function setUp(storage = fakeStorage()) {
     fetch: server.fetch,
     driver: devices,
     random: () => 0.5,
+    watchNetworks: (changed) => {
+      networks.changed = changed;
+      return () => undefined;
+    },
   });
-  return { server, devices, classroom, storage };
+  return { server, devices, classroom, storage, networks };
 }
 
 /** Lets everything happen that waits for nothing but itself. */
@@ -230,6 +235,49 @@ describe("a short break", () => {
     await pass(20_000);
     expect(server.rooms).toHaveLength(2);
     expect(classroom.state.connection.phase).toBe("inside");
+  });
+});
+
+describe("a way that is broken while the device has a network", () => {
+  async function losesTheWay() {
+    const setting = setUp();
+    await setting.classroom.join(amara);
+    let heard = 0;
+    let open = true;
+    const counter = setInterval(() => (heard += open ? 1 : 0), 20);
+    setting.server.room.arrives(fakePerson("ines", { heard: () => heard }));
+    await pass(5_000);
+    expect(setting.server.room.resumes).toBe(0);
+    open = false;
+    await pass(2_600);
+    return { ...setting, finds: () => (open = true), ends: () => clearInterval(counter) };
+  }
+
+  it("is resumed, and its ICE restarted again as soon as the browser has taken up another network", async () => {
+    const { server, classroom, networks, finds, ends } = await losesTheWay();
+    expect(server.room.resumes).toBe(1);
+    expect(server.room.iceRestarts).toEqual({ own: 0, byServer: 0 });
+    networks.changed();
+    await settle();
+    expect(server.room.iceRestarts).toEqual({ own: 1, byServer: 1 });
+    finds();
+    await pass(1_000);
+    server.room.repairsConnection();
+    await pass(20_000);
+    expect(server.room.resumes).toBe(1);
+    expect(server.room.iceRestarts).toEqual({ own: 1, byServer: 1 });
+    expect(classroom.state.connection.phase).toBe("inside");
+    expect(server.rooms).toHaveLength(1);
+    ends();
+  });
+
+  it("and stays so is looked for again after a second, and joined afresh soon after", async () => {
+    const { server, ends } = await losesTheWay();
+    await pass(1_300);
+    expect(server.room.iceRestarts).toEqual({ own: 1, byServer: 1 });
+    await pass(2_600);
+    expect(server.rooms).toHaveLength(2);
+    ends();
   });
 });
 

@@ -3,6 +3,7 @@
  * state to watch. It owns coming back: LiveKit's client repairs short breaks, and when that fails (the server was
  * restarted, the token ran out) this joins again as the same person and publishes what was on. It draws nothing.
  */
+import { CandidateProtocol, SimulateScenario } from "@livekit/protocol";
 import {
   ConnectionError,
   ConnectionErrorReason,
@@ -22,10 +23,11 @@ import { giveUpAfterMs, retryDelayMs } from "./backoff.js";
 import type { DeviceKind } from "./devices.js";
 import { ClassroomError } from "./errors.js";
 import { browserDevices } from "./browser-devices.js";
-import { LineWatch, bytesReceived } from "./line-watch.js";
+import { LineWatch, answersReceived, bytesReceived, type Stuck } from "./line-watch.js";
 import type { Bye, ByeCode } from "./state/wire.js";
 import { acceptInvite, type Pass, type Role } from "./invite.js";
 import { recallTab, rememberTab } from "./memory.js";
+import { watchNetworks } from "./networks.js";
 import { OwnDevice, type DeviceDriver, type Outlet, type OwnDeviceState } from "./own-device.js";
 import { StateConnection, StateEnded, type Socket } from "./state/connection.js";
 import { networkOf, peopleOf, roleOf, sameFields, type Network, type Person } from "./people.js";
@@ -85,6 +87,7 @@ export interface ClassroomOptions {
   createStateSocket?: (url: string) => Socket;
   driver?: DeviceDriver;
   fetch?: typeof fetch;
+  watchNetworks?: typeof watchNetworks;
   random?: () => number;
 }
 
@@ -149,7 +152,8 @@ export class Classroom {
       received: () => this.received(),
       echo: () => (this.class.connected ? this.class.ping() : askOnSocket(this.liveRoom)),
       reach: (signal) => this.fetchFn(`${this.apiUrl}/`, { method: "HEAD", cache: "no-store", signal }),
-      isStuck: (forMs) => this.handleStuck(forMs),
+      watchNetworks: options.watchNetworks ?? watchNetworks,
+      isStuck: (how) => this.handleStuck(how),
     });
     const driver = options.driver ?? browserDevices;
     const changed = () => this.scheduleFlush();
@@ -453,30 +457,28 @@ export class Classroom {
   private handleBreak(): void {
     if (this.current.connection.phase !== "inside") return;
     this.plugDevices(null);
+    this.watch.isSearching();
     this.setConnection({ phase: "reconnecting", sinceMs: Date.now(), attempt: 0 });
     clearTimeout(this.repairTimer);
     this.repairTimer = setTimeout(() => this.takeOver(), repairLimitMs);
   }
 
-  /** What has come of the class so far. Where nobody sends anything, nothing is to be heard. */
-  private async received(): Promise<number | null> {
-    for (const person of this.liveRoom?.remoteParticipants.values() ?? []) {
-      for (const { track } of person.trackPublications.values()) {
-        if (track !== undefined) return bytesReceived(await track.getRTCStatsReport());
-      }
-    }
-    return null;
+  /** What has come so far from others, and in answer to what one sends. */
+  private received(): Promise<(number | null)[]> {
+    return Promise.all([receivedFromOthers(this.liveRoom), receivedByOwn(this.liveRoom)]);
   }
 
   /** The server can be reached, and nothing comes: LiveKit's client would find out only after its own time-outs. */
-  private handleStuck(forMs: number): void {
-    const { connection } = this.current;
-    if (connection.phase === "inside") {
-      // The way that LiveKit's client offers to begin a resume.
-      if (forMs === 0) this.class.checkLine();
-      if (forMs === 0) void this.liveRoom?.simulateScenario("signal-reconnect").catch(() => undefined);
-    } else if (forMs >= resumeLimitMs) {
+  private handleStuck({ forMs, socketAnswers }: Stuck): void {
+    const { phase } = this.current.connection;
+    if (phase !== "inside" && forMs >= resumeLimitMs) {
       this.takeOver();
+    } else if (phase === "inside" && !socketAnswers) {
+      this.class.checkLine();
+      // The way that LiveKit's client offers to begin a resume.
+      void this.liveRoom?.simulateScenario("signal-reconnect").catch(() => undefined);
+    } else {
+      void restartIce(this.liveRoom).catch(() => undefined);
     }
   }
 
@@ -823,6 +825,33 @@ async function askOnSocket(room: Room | null): Promise<void> {
     const answered = error instanceof SignalRequestError && error.reasonName !== "TimeoutError";
     if (!answered) throw error;
   });
+}
+
+/** Looks for a new way for both connections on the socket that there is: for the one here, and by the server for the other. */
+async function restartIce(room: Room | null): Promise<void> {
+  const { client, pcManager } = room?.engine ?? {};
+  const value = CandidateProtocol.UDP;
+  await client?.sendSimulateScenario(
+    new SimulateScenario({ scenario: { case: "switchCandidateProtocol", value } }),
+  );
+  await pcManager?.triggerIceRestart();
+}
+
+/** Where nobody sends anything, nothing is to be heard. */
+async function receivedFromOthers(room: Room | null): Promise<number | null> {
+  for (const person of room?.remoteParticipants.values() ?? []) {
+    for (const { track } of person.trackPublications.values()) {
+      if (track !== undefined) return bytesReceived(await track.getRTCStatsReport());
+    }
+  }
+  return null;
+}
+
+async function receivedByOwn(room: Room | null): Promise<number | null> {
+  for (const { track } of room?.localParticipant.trackPublications.values() ?? []) {
+    if (track?.sender !== undefined) return answersReceived(await track.sender.getStats());
+  }
+  return null;
 }
 
 function delay(ms: number): Promise<void> {

@@ -128,6 +128,23 @@ export class FakeRoom extends Emitter {
   state = ConnectionState.Disconnected;
   canPlaybackAudio = true;
   token: string | null = null;
+  /** How often LiveKit's client was asked to resume, and to restart ICE on the socket it has. */
+  resumes = 0;
+  iceRestarts = { own: 0, byServer: 0 };
+  readonly engine = {
+    client: {
+      sendSimulateScenario: () => {
+        this.iceRestarts.byServer += 1;
+        return Promise.resolve();
+      },
+    },
+    pcManager: {
+      triggerIceRestart: () => {
+        this.iceRestarts.own += 1;
+        return Promise.resolve();
+      },
+    },
+  };
   readonly localParticipant = new FakeLocalParticipant();
   readonly remoteParticipants = new Map<string, RemoteParticipant>();
 
@@ -144,6 +161,12 @@ export class FakeRoom extends Emitter {
 
   disconnect() {
     this.state = ConnectionState.Disconnected;
+    return Promise.resolve();
+  }
+
+  simulateScenario() {
+    this.resumes += 1;
+    this.losesConnection();
     return Promise.resolve();
   }
 
@@ -176,12 +199,23 @@ interface FakePersonOptions {
   role?: string;
   presence?: string;
   joinedAtMs?: number;
+  /** How many bytes of their voice have come. */
+  heard?: () => number;
 }
 
 export function fakePerson(identity: string, options: FakePersonOptions = {}): RemoteParticipant {
   const attributes: Record<string, string> = {};
   if (options.role !== undefined) attributes["lyceum.role"] = options.role;
   if (options.presence !== undefined) attributes["lyceum.presence"] = options.presence;
+  const { heard } = options;
+  const voice = heard && {
+    source: Track.Source.Microphone,
+    track: {
+      detach: () => [],
+      getRTCStatsReport: () =>
+        Promise.resolve(new Map([["T", { type: "transport", bytesReceived: heard() }]])),
+    },
+  };
   return {
     identity,
     name: options.name,
@@ -189,8 +223,8 @@ export function fakePerson(identity: string, options: FakePersonOptions = {}): R
     isSpeaking: false,
     connectionQuality: ConnectionQuality.Unknown,
     joinedAt: new Date(options.joinedAtMs ?? 0),
-    trackPublications: new Map(),
-    audioTrackPublications: new Map(),
+    trackPublications: new Map(voice && [["voice", voice]]),
+    audioTrackPublications: new Map(voice && [["voice", voice]]),
     getTrackPublication: () => undefined,
   } as unknown as RemoteParticipant;
 }
@@ -268,6 +302,7 @@ export class FakeServer {
 
   readonly fetch: typeof fetch = (_input, init) => {
     if (this.isDown) return Promise.reject(new TypeError("Failed to fetch"));
+    if (init?.method === "HEAD") return Promise.resolve(new Response(null));
     if (this.refusal !== null) {
       const { status, ...body } = this.refusal;
       return Promise.resolve(new Response(JSON.stringify(body), { status }));
