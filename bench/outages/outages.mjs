@@ -1,15 +1,20 @@
 // How long a class is silent after its network or its server was away: real pages, real outages, the server on a machine of its own.
-// Needs root (network namespaces). `node bench/outages/outages.mjs [--runs 50] [--pages 5] [--kinds tunnel,cable,address,server] [--seconds 1,5,20]`
+// Needs root (network namespaces).
+// `node bench/outages/outages.mjs [--runs 50] [--pages 5] [--kinds tunnel,cable,address,server] [--seconds 1,5,20] [--client ours|stock]`
+//
+// For a changed address it is also told when the browser had taken up its new network, and how long it took from there ("since it knows").
 //
 // One sample is one page after one outage: the time from the network's return (the cable is in, or the server answers) to the first
-// audio packet that the page receives, and to the first of everybody else.
+// audio packet that the page receives, and to the first of everybody else. `stock` pages use LiveKit's SDK alone, which notices late; for
+// them it is also counted from their own attempt: the first socket of each that they begin after the return, or that opens after it.
 import { createRequire } from "node:module";
-import { mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { accessToken } from "../../tests/browser/server.mjs";
 import { Network } from "./network.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -21,6 +26,7 @@ const { values: options } = parseArgs({
     pages: { type: "string", default: "5" },
     kinds: { type: "string", default: "tunnel,cable,address,server" },
     seconds: { type: "string", default: "1,5,20" },
+    client: { type: "string", default: "ours" },
     server: { type: "string", default: join(root, "target/release/lyceum") },
   },
 });
@@ -102,17 +108,73 @@ function watchAudio() {
   }, 50);
 }
 
+/** Runs in each page: when did the browser take up another network? A connection that nobody answers gathers again when it does. */
+function watchNetworks() {
+  const probe = new RTCPeerConnection();
+  const times = [];
+  probe.onicecandidate = ({ candidate }) => candidate && times.push(Date.now());
+  probe.createDataChannel("");
+  void probe.setLocalDescription();
+  window.networkSince = (since) => times.find((time) => time > since) ?? null;
+}
+
+/** Runs in each page: when did it try to reach the class? */
+function watchAttempts() {
+  const Real = window.WebSocket;
+  const attempts = [];
+  window.WebSocket = class extends Real {
+    constructor(...words) {
+      super(...words);
+      const attempt = { begun: Date.now(), opened: null };
+      attempts.push(attempt);
+      if (attempts.length > 100) attempts.shift();
+      this.addEventListener("open", () => (attempt.opened = Date.now()));
+    }
+  };
+  /** When the first attempt began that got through after `since`; not before that. */
+  window.attemptSince = (since) => {
+    const attempt = attempts.find(({ opened }) => opened !== null && opened > since);
+    return attempt === undefined ? null : Math.max(attempt.begun, since);
+  };
+}
+
+/** Runs in the page of a stock client. */
+async function joinStock({ url, token }) {
+  const room = new LivekitClient.Room();
+  room.on(LivekitClient.RoomEvent.TrackSubscribed, (track) => track.attach());
+  await room.connect(url, token);
+  await room.localParticipant.setMicrophoneEnabled(true);
+}
+
 class Page {
   static async joins(browser, school, number) {
     const context = await browser.newContext({ viewport: { width: 500, height: 400 } });
+    await context.addInitScript(watchNetworks);
     await context.addInitScript(watchAudio);
+    await context.addInitScript(watchAttempts);
     const page = new Page();
     page.page = await context.newPage();
-    await page.page.goto(school.link);
-    await page.page.getByTestId("name-input").fill(`Learner ${number}`);
-    await page.page.getByTestId("audio-only").click();
-    await page.page.getByTestId("class").waitFor({ timeout: patience });
+    await (options.client === "stock" ? page.#joinsStock(school, number) : page.#joinsOurs(school, number));
     return page;
+  }
+
+  async #joinsOurs(school, number) {
+    await this.page.goto(school.link);
+    await this.page.getByTestId("name-input").fill(`Learner ${number}`);
+    await this.page.getByTestId("audio-only").click();
+    await this.page.getByTestId("class").waitFor({ timeout: patience });
+  }
+
+  /** A page of the server's origin, since that one is trusted with devices. */
+  async #joinsStock(school, number) {
+    const sdk = join(root, "tests/browser/node_modules/livekit-client/dist/livekit-client.umd.js");
+    const body = `<!doctype html><title>Stock</title><script>${readFileSync(sdk, "utf8")}</script>`;
+    const address = `${school.url}/stock`;
+    await this.page.route(address, (route) => route.fulfill({ contentType: "text/html", body }));
+    await this.page.goto(address);
+    await this.page.unroute(address);
+    const token = accessToken({ identity: `learner-${number}`, ttl: 86_400, video: { roomJoin: true, room: "demo" } });
+    await this.page.evaluate(joinStock, { url: school.url.replace("http", "ws"), token });
   }
 
   /** Waits until `others` tracks have brought packets after `since`; gives the delays in ms of the first and of the last of them. */
@@ -121,7 +183,9 @@ class Page {
       const times = await this.page.evaluate((since) => window.audioSince?.(since) ?? [], since);
       return times.length >= others && times;
     }, "everybody is heard again");
-    return { first: times[0] - since, all: times[others - 1] - since };
+    const [attempt, network] = await this.page.evaluate((since) => [window.attemptSince(since), window.networkSince(since)], since);
+    const delay = (time) => (time === null ? null : time - since);
+    return { first: times[0] - since, all: times[others - 1] - since, attempt: delay(attempt) ?? 0, network: delay(network) };
   }
 }
 
@@ -166,11 +230,12 @@ const outages = {
 
 const percentile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 
-function row(kind, seconds, name, samples, lost) {
+function row(kind, seconds, name, samples, lost, load) {
   const sorted = samples.toSorted((a, b) => a - b);
   const of = (share) => String(percentile(sorted, share) ?? "-").padStart(6);
   const cells = [kind.padEnd(8), `${seconds} s`.padStart(5), name.padEnd(14), String(sorted.length).padStart(4), String(lost).padStart(4)];
-  return `| ${[...cells, of(0.5), of(0.95), of(1)].join(" | ")} |`;
+  const loads = load.toSorted((a, b) => a - b);
+  return `| ${[...cells, of(0.5), of(0.95), of(1), (percentile(loads, 0.5) ?? 0).toFixed(1).padStart(4)].join(" | ")} |`;
 }
 
 const network = Network.create();
@@ -199,22 +264,35 @@ try {
   const pages = [];
   for (let number = 1; number <= count; number++) pages.push(await Page.joins(browser, school, number));
   await Promise.all(pages.map((page) => page.hearsAgain(0, count - 1)));
-  console.log(`${count} audio pages, ${cpus().length} × ${cpus()[0].model}; ms after the return`);
-  console.log("| outage   | long  | heard again    |  n   | lost | p50    | p95    | max    |");
-  console.log("| -------- | ----- | -------------- | ---- | ---- | ------ | ------ | ------ |");
+  console.log(`${count} audio pages (${options.client}), ${cpus().length} × ${cpus()[0].model}; ms after the return`);
+  console.log("| outage   | long  | heard again    |  n   | lost | p50    | p95    | max    | load |");
+  console.log("| -------- | ----- | -------------- | ---- | ---- | ------ | ------ | ------ | ---- |");
   for (const kind of options.kinds.split(",")) {
     for (const seconds of options.seconds.split(",").map(Number)) {
       const first = [];
       const all = [];
+      const own = [];
+      const knew = [];
+      const after = [];
+      const load = [];
       let lost = 0;
       while (first.length + lost < Number(options.runs)) {
         await sleep(4_000 + Math.random() * 2_000);
+        load.push(loadavg()[0]);
         const since = await outages[kind](school, seconds);
         const heard = await Promise.allSettled(pages.map((page) => page.hearsAgain(since, count - 1)));
+        // Everybody is heard once the last of them is back: what counts for each is the attempt of the last.
+        const attempt = Math.max(...heard.map((one) => one.value?.attempt ?? 0));
         for (const one of heard) {
           if (one.status === "fulfilled") {
             first.push(one.value.first);
             all.push(one.value.all);
+            const { network } = one.value;
+            if (network !== null) {
+              knew.push(network);
+              after.push(Math.max(0, one.value.all - network));
+            }
+            if (attempt > 0) own.push(Math.max(0, one.value.all - attempt));
           } else {
             lost += 1;
             console.error(`  ${kind} ${seconds} s: ${one.reason.message}`);
@@ -223,8 +301,13 @@ try {
         process.stderr.write(`\r${kind} ${seconds} s: ${first.length + lost} of ${options.runs} `);
       }
       process.stderr.write("\r");
-      console.log(row(kind, seconds, "somebody", first, lost));
-      console.log(row(kind, seconds, "everybody", all, lost));
+      console.log(row(kind, seconds, "somebody", first, lost, load));
+      console.log(row(kind, seconds, "everybody", all, lost, load));
+      if (kind === "address") {
+        console.log(row(kind, seconds, "browser knows", knew, 0, load));
+        console.log(row(kind, seconds, "since it knows", after, lost, load));
+      }
+      if (options.client === "stock") console.log(row(kind, seconds, "after attempt", own, lost, load));
     }
   }
 } finally {
