@@ -1,6 +1,6 @@
 // How long a class is silent after its network or its server was away: real pages, real outages, the server on a machine of its own.
 // Needs root (network namespaces).
-// `node bench/outages/outages.mjs [--runs 50] [--pages 5] [--kinds tunnel,cable,address,server] [--seconds 1,5,20] [--client ours|stock]`
+// `node bench/outages/outages.mjs [--runs 50] [--pages 5] [--kinds tunnel,cable,address,server] [--seconds 1,5,20] [--client ours|stock] [--web web/app/dist]`
 //
 // For a changed address it is also told when the browser had taken up its new network, and how long it took from there ("since it knows").
 //
@@ -28,6 +28,7 @@ const { values: options } = parseArgs({
     seconds: { type: "string", default: "1,5,20" },
     client: { type: "string", default: "ours" },
     server: { type: "string", default: join(root, "target/release/lyceum") },
+    web: { type: "string" },
   },
 });
 const patience = 60_000;
@@ -159,10 +160,19 @@ class Page {
   }
 
   async #joinsOurs(school, number) {
+    if (options.web !== undefined) await this.#takesWebFrom(options.web, school);
     await this.page.goto(school.link);
     await this.page.getByTestId("name-input").fill(`Learner ${number}`);
     await this.page.getByTestId("audio-only").click();
     await this.page.getByTestId("class").waitFor({ timeout: patience });
+  }
+
+  /** The page as it was built into `folder`, in place of the one in the server: to compare two of them. */
+  async #takesWebFrom(folder, school) {
+    await this.page.route(`${school.url}/c/*`, (route) => route.fulfill({ path: join(folder, "index.html") }));
+    await this.page.route(`${school.url}/assets/*`, (route) =>
+      route.fulfill({ path: join(folder, new URL(route.request().url()).pathname) }),
+    );
   }
 
   /** A page of the server's origin, since that one is trusted with devices. */
@@ -250,6 +260,8 @@ const browser = await chromium.launch({
     "--use-fake-device-for-media-stream",
     // Nobody listens, and some machines take half a minute to find that they have no loudspeaker.
     "--disable-audio-output",
+    // Pages that this gives to the browser have no address; else it would not let them speak to a private one.
+    "--disable-features=LocalNetworkAccessChecks",
     `--unsafely-treat-insecure-origin-as-secure=${school.url}`,
     "--autoplay-policy=no-user-gesture-required",
     "--disable-gpu",
