@@ -23,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     ("query", server::join_query),
     ("classroom", server::classroom_message),
     ("config", server::configuration),
+    ("file", server::file),
     ("event", server::stored_events),
     ("document", documents::document),
 ];

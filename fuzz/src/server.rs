@@ -4,6 +4,7 @@ use axum::http::HeaderMap;
 use futures_util::FutureExt as _;
 use lyceum::classroom::message::{self, Said};
 use lyceum::config::{ApiKey, ApiKeys, Sources};
+use lyceum::files::inspect::{Kind, pages};
 use lyceum::net::tcp::{FRAME_MAX_BYTES, read_frame};
 use lyceum::rtc::params::Params;
 use lyceum::token::{Claims, Keyring, permission_of, profile_of};
@@ -55,6 +56,22 @@ pub fn join_query(bytes: &[u8]) {
     let join = params.join("ann".into(), profile_of(&Claims::default()), &HeaderMap::new());
     let longest = [&join.client.sdk, &join.client.version, &join.client.os, &join.client.browser].map(String::len);
     assert!(longest.into_iter().all(|bytes| bytes <= 4 * 64), "a device says too much of itself");
+}
+
+/// A file of slides, as each kind of picture: one page, or a sentence. PDFs are left to a library that runs in a process of its own.
+pub fn file(bytes: &[u8]) {
+    let kinds = [Kind::Png, Kind::Jpeg, Kind::WebP];
+    let fits = kinds.map(|kind| match pages(kind, bytes) {
+        Ok(pages) => pages,
+        Err(unfit) => {
+            assert!((10..300).contains(&unfit.len()), "{unfit}");
+            0
+        }
+    });
+    if fits.iter().sum::<u32>() > 0 {
+        let behind = [bytes, b"PK"].concat();
+        assert!(kinds.iter().all(|kind| pages(*kind, &behind).is_err()), "something is behind the picture");
+    }
 }
 
 /// A message on the state socket: read, answered or refused in a sentence that is no longer than it needs to be, and a command

@@ -4,6 +4,7 @@ use crate::api::Folds;
 use crate::config::Config;
 use crate::control::Control;
 use crate::documents::Documents;
+use crate::files::Files;
 use crate::media::Handle as Media;
 use crate::metrics::Metrics;
 use crate::rtc::Throttle;
@@ -25,6 +26,8 @@ pub struct App {
     pub control: Control,
     /// Boards and notes of the running classes.
     pub documents: Documents,
+    /// Files of slides.
+    pub files: Files,
     /// The media shards.
     pub media: Media,
     /// What is counted.

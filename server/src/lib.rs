@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod documents;
+pub mod files;
 pub mod http;
 pub mod log;
 pub mod media;

@@ -116,6 +116,8 @@ metrics! {
         document_compactions: "lyceum_document_compactions_total", "Documents written as a whole.";
         document_failures: "lyceum_document_store_failures_total", "Documents that could not be read or written.";
         document_panics: "lyceum_document_panics_total", "Documents stopped because their logic panicked.";
+        files_taken: "lyceum_files_taken_total", "Files of slides taken.";
+        files_refused: "lyceum_files_refused_total", "Files of slides refused: not permitted, not what was announced, not fit to be shown.";
         store_failures: "lyceum_store_failures_total", "Appends and heartbeats that the store refused.";
     }
     gauges {
@@ -125,6 +127,7 @@ metrics! {
         devices: "lyceum_state_sockets", "State sockets open, those included that have not said hello yet.";
         documents: "lyceum_documents", "Documents in memory.";
         document_clients: "lyceum_document_clients", "Connections to documents.";
+        uploads: "lyceum_files_uploads", "Files of slides on their way in.";
         tasks: "lyceum_tasks", "Tasks of classes, sockets and services.";
     }
 }

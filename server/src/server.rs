@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::config::{Config, Media};
 use crate::control::{Control, keep_heartbeats};
 use crate::documents::{DocumentLog, Documents};
+use crate::files::Files;
 use crate::http::listen::Door;
 use crate::http::tls::Certificate;
 use crate::media::{self, MediaConfig};
@@ -47,6 +48,9 @@ pub enum StartError {
     /// The store.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// Files of slides.
+    #[error("the files in the data folder cannot be used: {0}; [store] of the configuration says where it is")]
+    Files(std::io::Error),
     /// The record store.
     #[error("learning records: {0}; [lrs] of the configuration says where they are kept")]
     Records(#[from] lyceum_lrs::StoreError),
@@ -84,6 +88,7 @@ impl Server {
         }
         let store = Store::open(&config.store.dir)?;
         let document_log = DocumentLog::open(&config.store.dir)?;
+        let files = Files::open(&config).map_err(StartError::Files)?;
         let records = crate::records::open(&config).await?;
         let (media, media_events) = start_media(&config.media)?;
         let control = Control::new(config.clone(), keyring.clone(), store.clone(), media.clone(), metrics.clone());
@@ -103,6 +108,7 @@ impl Server {
             records,
             control: control.clone(),
             documents,
+            files,
             media,
             metrics: metrics.clone(),
         });

@@ -119,6 +119,15 @@ pub enum Order {
         /// Who looks; `None` is the server itself.
         viewer: Option<session::PersonId>,
     },
+    /// A deck, for somebody who reads or brings its file: [`Answer::Deck`].
+    LookAtDeck {
+        /// Who; `None` is the server itself.
+        person: Option<session::PersonId>,
+        /// Which.
+        deck: session::Seq,
+        /// Whether they bring it.
+        brings: bool,
+    },
 }
 
 /// What came of an order.
@@ -138,6 +147,8 @@ pub enum Answer {
     Outcome(Box<Ack>),
     /// The class as JSON: `seq` and `snapshot`.
     Class(Arc<str>),
+    /// A deck.
+    Deck(Box<session::class::Deck>),
 }
 
 /// What a node is told.

@@ -51,6 +51,11 @@ impl Node {
             Order::Subscribe(wanted) => self.subscribe_person(&wanted),
             Order::SendData(request) => self.send_data(request),
             Order::LookAtClass { viewer } => self.look_at_class(viewer.as_ref()).map(Answer::Class),
+            Order::LookAtDeck { person, deck, brings } => {
+                let state = &self.log.state;
+                let look = if brings { session::State::deck_from } else { session::State::deck_for };
+                look(state, person.as_ref(), deck).map(|deck| Answer::Deck(Box::new(deck.clone())))
+            }
             // Answered by an outcome, above.
             Order::Command { .. } => Err(Reject::Invalid("a command has an outcome")),
             Order::DescribeRoom { metadata } => {
@@ -198,6 +203,7 @@ impl Answer {
             Answer::Track(track) => track.encoded_len(),
             Answer::Outcome(_) => 0,
             Answer::Class(text) => text.len(),
+            Answer::Deck(deck) => deck.name.0.len() + deck.mime_type.len(),
         }
     }
 }

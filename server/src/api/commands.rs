@@ -70,7 +70,7 @@ pub async fn look(
 }
 
 /// As whom: the person whose token it is, or the server (`None`) for the token of a backend.
-fn actor(who: &Verified, room: &str) -> Result<Option<PersonId>, ApiError> {
+pub(crate) fn actor(who: &Verified, room: &str) -> Result<Option<PersonId>, ApiError> {
     let video = who.claims.video.as_ref();
     if video.is_some_and(|video| video.room_join && video.room == room) && !who.claims.identity().is_empty() {
         return Ok(Some(PersonId(who.claims.identity().to_owned())));
@@ -87,7 +87,7 @@ fn name(id: &mut CmdId) {
 }
 
 /// The status of a rejection.
-fn status_of(code: &'static str) -> StatusCode {
+pub(crate) fn status_of(code: &'static str) -> StatusCode {
     match code {
         "forbidden" | "stale_grant" | "not_admitted" => StatusCode::FORBIDDEN,
         "not_found" => StatusCode::NOT_FOUND,
@@ -99,7 +99,7 @@ fn status_of(code: &'static str) -> StatusCode {
     }
 }
 
-fn refused(refusal: Refusal) -> ApiError {
+pub(crate) fn refused(refusal: Refusal) -> ApiError {
     let message = refusal.to_string();
     match refusal {
         Refusal::NoClass | Refusal::NoSuchRoom => ApiError::not_found(message),
@@ -108,7 +108,7 @@ fn refused(refusal: Refusal) -> ApiError {
     }
 }
 
-fn no_answer(other: &Answer) -> ApiError {
+pub(crate) fn no_answer(other: &Answer) -> ApiError {
     tracing::error!(?other, "bug: a class answered something else than it was asked");
     ApiError::unavailable("the class gave no answer")
 }

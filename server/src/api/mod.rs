@@ -12,10 +12,11 @@ use crate::http::error::ApiError;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use std::sync::Arc;
 
+pub(crate) use commands::{actor, no_answer, refused, status_of};
 pub use rooms::{InviteLinks, NewRoom, RoomCreated, create_room};
 pub use state::Folds;
 
@@ -30,6 +31,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/v1/rooms/{room}/moves", post(moves::create))
         .route("/v1/rooms/{room}/commands", post(commands::issue))
         .route("/v1/rooms/{room}/state", get(commands::look))
+        .route("/v1/rooms/{room}/decks/{deck}", put(crate::files::take).get(crate::files::give))
         .route("/v1/sessions", get(events::sessions))
         .route("/v1/sessions/{id}/events", get(events::events))
         .route("/v1/sessions/{id}/state", get(state::at))

@@ -6,7 +6,10 @@ mod room;
 mod serve;
 mod token;
 
+pub(crate) use room::percent_encode;
+
 use crate::config::{Problem, Sources};
+use crate::files::sandbox;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,6 +37,12 @@ enum Command {
     Config(config::Config),
     /// Say which version this is
     Version,
+    /// Read a file of slides from standard input, within bounds (the server runs this)
+    #[command(name = sandbox::COMMAND, hide = true)]
+    ReadFile {
+        /// What it was announced as
+        mime_type: String,
+    },
 }
 
 /// Flags that every command understands which reads the configuration.
@@ -62,6 +71,10 @@ pub fn main() -> ExitCode {
             println!("speaks LiveKit's client protocol as of LiveKit server {}", lyceum_node::SERVER_VERSION);
             ExitCode::SUCCESS
         }
+        Command::ReadFile { mime_type } => match sandbox::read_file(&mime_type) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(error),
+        },
     }
 }
 

@@ -10,7 +10,7 @@ mod value;
 pub use keys::{ApiKey, ApiKeys, DEFAULT_TENANT, DEV_KEY, DEV_SECRET};
 pub use sample::sample;
 pub use settings::{
-    Http, Limits, Log, Lrs, Media, Rooms, SECTIONS, SETTINGS, Setting, Settings, Signal, Store, Tls, Tokens,
+    Files, Http, Limits, Log, Lrs, Media, Rooms, SECTIONS, SETTINGS, Setting, Settings, Signal, Store, Tls, Tokens,
 };
 pub use value::{LogFormat, Raw};
 
@@ -37,6 +37,8 @@ pub struct Config {
     pub keys: ApiKeys,
     /// `--dev`: demo keys and a demo room.
     pub dev: bool,
+    /// The program that reads files of strangers in a process of its own: `lyceum` itself.
+    pub program: PathBuf,
 }
 
 impl Deref for Config {
@@ -103,7 +105,8 @@ impl fmt::Display for Problem {
 
 /// Reads and checks the configuration.
 pub fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
-    let mut config = Config { settings: Settings::default(), keys: ApiKeys::new(), dev: sources.dev };
+    let (settings, keys) = (Settings::default(), ApiKeys::new());
+    let mut config = Config { settings, keys, dev: sources.dev, program: own_program() };
     let mut problems = Vec::new();
     if sources.dev {
         dev_defaults(&mut config);
@@ -127,6 +130,15 @@ pub fn file_of(sources: &Sources) -> Option<PathBuf> {
     let named = sources.environment.iter().find(|(name, _)| name == FILE_VARIABLE).map(|(_, path)| PathBuf::from(path));
     let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists());
     sources.file.clone().or(named).or_else(default)
+}
+
+/// This program, even if a newer one lies at its path by now.
+fn own_program() -> PathBuf {
+    if cfg!(target_os = "linux") {
+        PathBuf::from("/proc/self/exe")
+    } else {
+        std::env::current_exe().unwrap_or_default()
+    }
 }
 
 fn dev_defaults(config: &mut Config) {

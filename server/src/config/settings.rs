@@ -152,6 +152,14 @@ settings! {
         dir: PathBuf = PathBuf::from("data"),
     }
 
+    /// Slides that people bring: PDF files and pictures.
+    files: Files {
+        /// Largest file, in bytes.
+        max_bytes: u64 where (1_024..=200_000_000) = 52_428_800,
+        /// What the files of one tenant may take on disk, in bytes; 0: no limit.
+        tenant_bytes: u64 where (0..=1_125_899_906_842_624u64) = 10_737_418_240,
+    }
+
     /// Learning records (xAPI), at `/xapi`.
     lrs: Lrs {
         /// A PostgreSQL server, such as "postgresql://lyceum:password@localhost/lyceum". Empty: SQLite in the folder of `[store]`.

@@ -1,7 +1,7 @@
 //! Who asks: the token of a request, and the grants that an endpoint needs.
 
 use super::error::ApiError;
-use crate::token::{Keyring, TokenError, Verified, VideoGrant};
+use crate::token::{Keyring, Pass, TokenError, Verified, VideoGrant};
 use axum::http::{HeaderMap, header};
 
 /// The token of the `Authorization: Bearer` header.
@@ -12,13 +12,25 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// Checks the token of a REST request.
 pub fn authenticate(keyring: &Keyring, headers: &HeaderMap) -> Result<Verified, ApiError> {
-    let token = bearer(headers).ok_or_else(|| {
+    keyring.verify(token(headers)?).map_err(refuse)
+}
+
+/// Checks the token of a REST request, which may also be the one of a `welcome`.
+pub fn authenticate_pass(keyring: &Keyring, headers: &HeaderMap) -> Result<Pass, ApiError> {
+    keyring.verify_pass(token(headers)?).map_err(refuse)
+}
+
+fn token(headers: &HeaderMap) -> Result<&str, ApiError> {
+    bearer(headers).ok_or_else(|| {
         ApiError::unauthorized("token_missing", "this needs an access token: send `Authorization: Bearer …`")
-    })?;
-    keyring.verify(token).map_err(|error| match error {
+    })
+}
+
+fn refuse(error: TokenError) -> ApiError {
+    match error {
         TokenError::Expired => ApiError::unauthorized("token_expired", error.to_string()),
         _ => ApiError::unauthorized("token_invalid", error.to_string()),
-    })
+    }
 }
 
 /// Refuses unless the grant is there. `name` is the grant's name in the token.

@@ -46,6 +46,7 @@ pub async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     out.counter("lyceum_lrs_commits_total", "Transactions of learning records committed.", records.commits);
     out.counter("lyceum_lrs_statements_total", "Statements stored.", records.statements);
     out.gauge("lyceum_lrs_waiting_bytes", "Memory of what waits to be stored.", records.waiting_bytes as f64);
+    out.gauge("lyceum_files_bytes", "What the files of slides take on disk.", app.files.bytes() as f64);
     write_media(&mut out, &app.media.stats());
     if let Some(files) = open_files() {
         out.gauge("process_open_fds", "Open file descriptors.", files as f64);

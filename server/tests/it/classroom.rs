@@ -530,7 +530,7 @@ fn key(collection: &str, id: &str) -> (String, String) {
     (collection.to_owned(), id.to_owned())
 }
 
-fn as_role(room: &str, identity: &str, role: &str) -> String {
+pub fn as_role(room: &str, identity: &str, role: &str) -> String {
     let video = VideoGrant { room_join: true, room: room.to_owned(), ..VideoGrant::default() };
     let lyceum = LyceumClaims { role: Some(role.to_owned()), ..LyceumClaims::default() };
     sign(&Claims {
@@ -542,11 +542,11 @@ fn as_role(room: &str, identity: &str, role: &str) -> String {
     })
 }
 
-fn backend(room: &str) -> String {
+pub fn backend(room: &str) -> String {
     token_with("", VideoGrant { room_admin: true, room: room.to_owned(), ..VideoGrant::default() })
 }
 
-async fn get_with(address: SocketAddr, path: &str, token: &str) -> Answer {
+pub async fn get_with(address: SocketAddr, path: &str, token: &str) -> Answer {
     ask(address, Request::get(path).header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap())
         .await
 }
@@ -557,8 +557,22 @@ impl Device {
         tokio::time::timeout(PATIENCE, connected).await.unwrap().unwrap().0
     }
 
+    /// What the welcome said.
+    pub fn welcome(&self) -> &Value {
+        &self.welcome
+    }
+
     pub async fn enters(address: SocketAddr, room: &str, identity: &str, role: &str) -> Device {
-        Self::says_hello(address, json!({"t": "hello", "token": as_role(room, identity, role)})).await.unwrap()
+        Self::enters_with(address, &as_role(room, identity, role)).await
+    }
+
+    pub async fn enters_with(address: SocketAddr, token: &str) -> Device {
+        Self::says_hello(address, json!({"t": "hello", "token": token})).await.unwrap()
+    }
+
+    /// The revision of something that they see.
+    pub fn rev(&self, collection: &str, id: &str) -> Value {
+        self.view[&key(collection, id)]["rev"].clone()
     }
 
     /// The welcome, or the goodbye.
@@ -676,11 +690,11 @@ impl Device {
         drop(self.socket);
     }
 
-    async fn commands(&mut self, kind: &str, payload: Value) -> Value {
+    pub async fn commands(&mut self, kind: &str, payload: Value) -> Value {
         self.commands_with(kind, payload, json!({})).await
     }
 
-    async fn commands_with(&mut self, kind: &str, payload: Value, more: Value) -> Value {
+    pub async fn commands_with(&mut self, kind: &str, payload: Value, more: Value) -> Value {
         self.next_id += 1;
         let id = format!("{}-{}", self.welcome["connection"], self.next_id);
         self.commands_as(&id, kind, payload, more).await
@@ -699,7 +713,7 @@ impl Device {
         }
     }
 
-    async fn sees(&mut self, collection: &str, id: &str, is: impl Fn(&Value) -> bool) {
+    pub async fn sees(&mut self, collection: &str, id: &str, is: impl Fn(&Value) -> bool) {
         let key = key(collection, id);
         while !self.view.get(&key).is_some_and(&is) {
             assert!(self.next().await.is_some(), "closed before {key:?} was seen");

@@ -58,6 +58,7 @@ pub fn config(data: &Path) -> Config {
     config.settings.media.tcp_bind = Some("127.0.0.1:0".parse().unwrap());
     config.settings.media.shards = 1;
     config.settings.store.dir = data.to_owned();
+    config.program = BINARY.into();
     config
 }
 

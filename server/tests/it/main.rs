@@ -9,6 +9,7 @@ mod crashes;
 mod documents;
 mod ears;
 mod events;
+mod files;
 mod harness;
 mod hostile;
 mod http;

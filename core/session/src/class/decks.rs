@@ -5,7 +5,7 @@ use super::{Cap, ClassCommand, ClassFact, Desk, Did, Expect, check_text, did, no
 use crate::command::Reject;
 use crate::event::Event;
 use crate::ids::{PersonId, Seq, Text};
-use crate::state::State;
+use crate::state::{Participant, State};
 use serde::{Deserialize, Serialize};
 
 /// A deck of slides, named by the place of the fact that announced it.
@@ -74,7 +74,7 @@ pub enum BoardAccess {
 /// Most decks of a session.
 const MOST_DECKS: usize = 100;
 /// Most pages of a deck.
-const MOST_PAGES: u32 = 2_000;
+pub const MOST_PAGES: u32 = 2_000;
 /// Largest file: 200 MB.
 const MOST_BYTES: u64 = 200_000_000;
 /// Longest name, in bytes.
@@ -163,6 +163,35 @@ pub(super) fn decide(desk: &Desk<'_>, command: &ClassCommand) -> Option<Did> {
 }
 
 const NO_DECK: Reject = Reject::NotFound("no such deck");
+
+impl State {
+    /// A deck, for who reads its file: everybody in the session. `None` is the server.
+    pub fn deck_for(&self, reader: Option<&PersonId>, deck: Seq) -> Result<&Deck, Reject> {
+        reader.map_or(Ok(()), |person| self.seated(person).map(|_| ()))?;
+        self.class.decks.get(&deck).ok_or(NO_DECK)
+    }
+
+    /// A deck, for who brings its file: who announced it, or staff, as long as they may bring slides. `None` is the server.
+    pub fn deck_from(&self, person: Option<&PersonId>, deck: Seq) -> Result<&Deck, Reject> {
+        let Some(person) = person else { return self.deck_for(None, deck) };
+        let seat = self.seated(person)?;
+        if !self.grant(person).caps.has(Cap::DeckUpload) {
+            return Err(Reject::Forbidden("bringing slides is not permitted"));
+        }
+        let known = self.class.decks.get(&deck).ok_or(NO_DECK)?;
+        match known.author.as_ref() == Some(person) || seat.profile.role.is_staff() {
+            true => Ok(known),
+            false => Err(Reject::Forbidden("somebody else announced this deck")),
+        }
+    }
+
+    fn seated(&self, person: &PersonId) -> Result<&Participant, Reject> {
+        if let Some(ban) = self.class.bans.get(person) {
+            return Err(ban.reject());
+        }
+        self.seat(person).ok_or(Reject::NotAdmitted("the person is not part of this session"))
+    }
+}
 
 impl Desk<'_> {
     fn pending(&self, deck: Seq) -> Result<(), Reject> {

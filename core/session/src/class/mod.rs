@@ -31,7 +31,7 @@ pub use breakouts::{BreakoutMode, Breakouts, BreakoutsStatus, Group, GroupPlan, 
 pub use chat::{Channel, Message, MessageStatus, To};
 pub use checkpoints::{Checkpoint, Mood};
 pub use command::ClassCommand;
-pub use decks::{BoardAccess, Deck, DeckStatus, Page};
+pub use decks::{BoardAccess, Deck, DeckStatus, MOST_PAGES, Page};
 pub use fact::{ClassFact, Draft};
 pub use grant::{Cap, Caps, Epoch, Grant, Overrides};
 pub use hands::{Hand, HandIntent, HandOrder, Hands};
