@@ -2,7 +2,7 @@
 
 use crate::clip::{Speech, VideoCodec};
 use crate::layout::Layout;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
@@ -10,8 +10,11 @@ use url::Url;
 /// Synthetic learners for any server of the LiveKit protocol: they join a room over real sockets, publish voices and pictures,
 /// watch each other in a layout, and report joins, tracks, losses, latencies and what the server needed for it.
 #[derive(Clone, Debug, Parser)]
-#[command(version, about)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    pub instead: Option<Instead>,
+
     /// The server.
     #[arg(long, value_name = "URL", default_value = "ws://localhost:7880", value_parser = server)]
     pub url: Url,
@@ -86,6 +89,80 @@ pub struct Args {
     pub json: Option<PathBuf>,
 }
 
+/// Another kind of load.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Instead {
+    /// People on Lyceum's state socket: what they do is answered, shown to all, and taken up again after a break.
+    State(StateArgs),
+}
+
+/// See [`crate::state`].
+#[derive(Clone, Debug, clap::Args)]
+pub struct StateArgs {
+    /// The server.
+    #[arg(long, value_name = "URL", default_value = "ws://localhost:7880", value_parser = server)]
+    pub url: Url,
+    /// The API key whose secret signs the people's tokens.
+    #[arg(long, value_name = "KEY", env = "LIVEKIT_API_KEY", default_value = "devkey")]
+    pub api_key: String,
+    /// The secret of the API key.
+    #[arg(long, value_name = "SECRET", env = "LIVEKIT_API_SECRET", default_value = "secret", hide_env_values = true)]
+    pub api_secret: String,
+    /// The room of the first class, such as one that is loaded with media at the same time; the others have names of their own.
+    #[arg(long, value_name = "NAME", default_value = "load")]
+    pub room: String,
+    /// How many classes they are in.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub classes: u16,
+    /// How many they are in all, teachers included.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub people: u32,
+    /// How many come per second.
+    #[arg(long, value_name = "N/s", default_value = "50/s", value_parser = per_second)]
+    pub ramp: f64,
+    /// How long the class is as it usually is.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
+    pub duration: Duration,
+    /// How many commands come then, of all together.
+    #[arg(long, value_name = "N/s", default_value = "50/s", value_parser = per_second)]
+    pub rate: f64,
+    /// How long everybody answers, and then drafts, as fast as they may.
+    #[arg(long, value_name = "TIME", default_value = "8s", value_parser = humantime::parse_duration)]
+    pub flood: Duration,
+    /// How many answers each sends then; a server takes a hundred in ten seconds.
+    #[arg(long, value_name = "N/s", default_value = "9/s", value_parser = per_second)]
+    pub answers_each: f64,
+    /// How many drafts each sends then.
+    #[arg(long, value_name = "N/s", default_value = "45/s", value_parser = per_second)]
+    pub drafts_each: f64,
+    /// How often a right is taken away and given again.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub fences: u16,
+    /// Threads of this program; the server needs the rest.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub threads: u16,
+    /// The server's process, for its processor time and memory: a number, `auto` (whoever listens on the URL's port of this
+    /// machine), or `none`.
+    #[arg(long, value_name = "PID", default_value = "auto", value_parser = pid)]
+    pub server_pid: ServerPid,
+    /// Write the report here as JSON too; `-` writes JSON instead of the table.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+impl StateArgs {
+    /// What does not fit together.
+    pub fn check(&self) -> Result<(), String> {
+        let least = 2 * u32::from(self.classes);
+        if self.people < least {
+            return Err(format!(
+                "--people needs to be {least} at least: somebody who teaches and somebody who learns in each class"
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// How many others have come before somebody comes again, for each who is there at a time.
 const RETURN_AFTER: u32 = 4;
 
@@ -100,6 +177,9 @@ pub enum ServerPid {
 impl Args {
     /// What does not fit together.
     pub fn check(&self) -> Result<(), String> {
+        if let Some(Instead::State(args)) = &self.instead {
+            return args.check();
+        }
         if self.all_publishers() == 0 && self.subscribers == 0 {
             return Err("nobody would join: give --publishers, --audio-publishers or --subscribers".to_owned());
         }
@@ -191,6 +271,8 @@ mod tests {
             ("--people 5", "--churn"),
             ("--churn 50 --subscribers 5 --people 19", "4 times"),
             ("--server-pid x", "process id"),
+            ("state --publishers 3", "unexpected argument"),
+            ("state --classes 3 --people 5", "6 at least"),
         ] {
             let error = args(line).expect_err(line);
             assert!(error.contains(said), "{line}: {error}");

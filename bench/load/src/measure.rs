@@ -110,6 +110,28 @@ impl Board {
     }
 }
 
+/// Times that many take at once.
+#[derive(Debug)]
+pub struct Times(Mutex<Histogram<u64>>);
+
+impl Default for Times {
+    fn default() -> Self {
+        Self(Mutex::new(histogram()))
+    }
+}
+
+impl Times {
+    pub fn record(&self, time: Duration) {
+        if let Ok(mut times) = self.0.lock() {
+            times.saturating_record(u64::try_from(time.as_micros()).unwrap_or(LONGEST_US));
+        }
+    }
+
+    pub fn spread(&self) -> Spread {
+        self.0.lock().map_or_else(|_| Spread::default(), |times| Spread::of_us(&times))
+    }
+}
+
 /// How a measured time is distributed, in milliseconds.
 #[derive(Clone, Copy, PartialEq, Default, Debug, Serialize)]
 pub struct Spread {

@@ -154,7 +154,7 @@ impl Report {
         self.media(&mut out);
         self.usage(&mut out);
         out.line("Result", if self.complete { "complete" } else { "INCOMPLETE" }.to_owned());
-        out.0
+        out.text()
     }
 
     fn joins(&self, out: &mut Table) {
@@ -268,24 +268,29 @@ fn memory(bytes: Option<u64>) -> String {
     bytes.map_or("memory unknown".to_owned(), |bytes| format!("{:.0} MiB", bytes as f64 / 1_048_576.0))
 }
 
+/// Lines for people.
 #[derive(Default)]
-struct Table(String);
+pub struct Table(String);
 
 impl Table {
+    pub fn text(self) -> String {
+        self.0
+    }
+
     fn heading(&mut self, name: &str, text: &str) {
         let _ = writeln!(self.0, "\n{name:<18} {text}");
     }
 
-    fn line(&mut self, name: &str, text: String) {
+    pub fn line(&mut self, name: &str, text: String) {
         let _ = writeln!(self.0, "{name:<18} {text}");
     }
 
-    fn spread_heading(&mut self) {
+    pub fn spread_heading(&mut self) {
         let _ =
             writeln!(self.0, "{:<18} {:>10} {:>10} {:>10} {:>10} {:>12}", "ms", "p50", "p95", "p99", "max", "count");
     }
 
-    fn spread(&mut self, name: &str, spread: &Spread) {
+    pub fn spread(&mut self, name: &str, spread: &Spread) {
         if spread.count == 0 {
             let _ = writeln!(self.0, "{name:<18} {:>10} {:>10} {:>10} {:>10} {:>12}", "–", "–", "–", "–", 0);
             return;

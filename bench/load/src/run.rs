@@ -20,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+use url::Url;
 
 /// After everybody has come, and after they have gone, the server may finish its work.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -36,13 +37,7 @@ pub enum RunError {
 
 /// Runs what was asked for.
 pub async fn run(args: &Args) -> Result<Report, RunError> {
-    let server_pid = match args.server_pid {
-        ServerPid::None => None,
-        ServerPid::Of(pid) => Some(Process::of(pid).map(|_| pid).ok_or_else(|| {
-            RunError::Machine(format!("there is no process {pid} on this machine; give --server-pid none or auto"))
-        })?),
-        ServerPid::Auto => is_local(args).then(|| args.url.port_or_known_default().and_then(listens_on)).flatten(),
-    };
+    let server_pid = server_pid(args.server_pid, &args.url)?;
     let crypto = Crypto::new().ok_or_else(|| RunError::Machine("no certificate could be made".to_owned()))?;
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let class = Arc::new(Class {
@@ -70,8 +65,20 @@ pub async fn run(args: &Args) -> Result<Report, RunError> {
     report
 }
 
-fn is_local(args: &Args) -> bool {
-    match args.url.host() {
+/// The process that was asked for, or that listens at the URL.
+pub fn server_pid(asked: ServerPid, server: &Url) -> Result<Option<u32>, RunError> {
+    match asked {
+        ServerPid::None => Ok(None),
+        ServerPid::Of(pid) if Process::of(pid).is_some() => Ok(Some(pid)),
+        ServerPid::Of(pid) => {
+            Err(RunError::Machine(format!("there is no process {pid} on this machine; give --server-pid none or auto")))
+        }
+        ServerPid::Auto => Ok(is_local(server).then(|| server.port_or_known_default().and_then(listens_on)).flatten()),
+    }
+}
+
+fn is_local(server: &Url) -> bool {
+    match server.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),

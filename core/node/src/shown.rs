@@ -18,6 +18,9 @@ const EVENTS_KEPT: usize = 1_024;
 /// Their bytes, roughly.
 const BYTES_KEPT: usize = 512 * 1024;
 
+/// Between two pulses of somebody come those of all others, in so many turns.
+pub(crate) const PULSE_TURNS: u64 = 20;
+
 /// What an event changed for one viewer.
 pub(crate) type Changes = Vec<(Key, Option<Entity>)>;
 
@@ -36,7 +39,10 @@ pub(crate) struct Recent {
 
 impl Recent {
     fn remember(&mut self, event: &Event, touched: BTreeSet<Key>) {
-        let bytes = 256 + 64 * touched.len() + serde_json::to_vec(&event.fact).map_or(0, |json| json.len());
+        let mut fact = Length(0);
+        // Only counted: this writer never fails.
+        let _ = serde_json::to_writer(&mut fact, &event.fact);
+        let bytes = 256 + 64 * touched.len() + fact.0;
         self.bytes += bytes;
         self.events.push_back((event.clone(), touched, bytes));
         while self.events.len() > EVENTS_KEPT || (self.bytes > BYTES_KEPT && self.events.len() > 1) {
@@ -50,6 +56,20 @@ impl Recent {
         let known = seq <= head && first <= seq.next();
         let missed = self.events.iter().filter(move |(event, _, _)| event.seq > seq);
         known.then(|| missed.map(|(event, touched, _)| (event, touched)))
+    }
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl std::io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -121,19 +141,21 @@ impl Node {
         let mut viewers: Vec<(ClientId, Viewer)> = Vec::new();
         for (id, had) in before.seen {
             let Some(device) = self.devices.get(id) else { continue };
-            let viewer = state.viewer(&device.person);
+            let other = device.viewer.may_change_with(event).then(|| state.viewer(&device.person));
+            let viewer = other.as_ref().unwrap_or(&device.viewer);
+            debug_assert_eq!(*viewer, state.viewer(&device.person), "{event:?} changes what somebody may see");
             let mut changes: Changes = Vec::new();
             for (key, had) in before.touched.iter().zip(had) {
-                let has = state.entity(key, &viewer);
+                let has = state.entity(key, viewer);
                 if has != had {
                     changes.push((key.clone(), has));
                 }
             }
-            if viewer != device.viewer {
-                changes.extend(comes_into_view(state, &device.viewer, &viewer, &before.touched));
+            if *viewer != device.viewer {
+                changes.extend(comes_into_view(state, &device.viewer, viewer, &before.touched));
                 viewers.push((id, viewer.clone()));
             }
-            let seen = state.event_for(event, &viewer);
+            let seen = state.event_for(event, viewer);
             if seen.is_none() && changes.is_empty() {
                 continue;
             }
@@ -158,7 +180,10 @@ impl Node {
         for (to, text) in groups {
             self.log.after(Effect::Say { to, text });
         }
-        self.recent.remember(event, before.touched);
+        // Where nobody ever came by the state socket, nobody will ask for what they missed.
+        if !(self.devices.is_empty() && self.recent.events.is_empty()) {
+            self.recent.remember(event, before.touched);
+        }
     }
 
     /// Passes something on that is kept nowhere.
@@ -210,8 +235,9 @@ impl Node {
         Some(missed)
     }
 
-    /// Tells everybody how far they should be and what they should have.
-    pub(crate) fn pulse(&mut self) {
+    /// Tells those whose turn it is how far they should be and what they should have. To work that out takes a while for each, in which
+    /// nothing else is done; so they take turns.
+    pub(crate) fn pulse(&mut self, turn: u64) {
         #[derive(Serialize)]
         struct Pulse {
             t: &'static str,
@@ -221,7 +247,7 @@ impl Node {
         }
         let mut hashes = Hashes::default();
         let mut said: Vec<(ClientId, Arc<str>)> = Vec::new();
-        for device in self.devices.iter() {
+        for device in self.devices.iter().filter(|device| device.id.0 % PULSE_TURNS == turn) {
             let hash = hashes.of(&self.log.state.snapshot_for(&device.viewer));
             let pulse = Pulse { t: "pulse", seq: self.log.state.seq, hash, now: self.now };
             said.push((device.id, json(&pulse)));

@@ -3,6 +3,7 @@
 
 use crate::api::ClientId;
 use crate::node::Node;
+use crate::shown::PULSE_TURNS;
 use crate::wire;
 use livekit_protocol as proto;
 use lyceum_session as session;
@@ -25,8 +26,9 @@ pub(crate) struct Timers {
     room_updated_at: UnixMs,
     /// When news that can wait is told.
     pub(crate) news_at: Option<UnixMs>,
-    /// When state sockets are told how far they should be.
+    /// When state sockets are told how far they should be, and whose turn it is.
     pulse_at: Option<UnixMs>,
+    pulse_turn: u64,
 }
 
 impl Timers {
@@ -39,7 +41,7 @@ impl Timers {
 impl Timers {
     /// Somebody is here to be told how far they should be.
     pub(crate) fn pulse_wanted(&mut self, now: UnixMs) {
-        self.pulse_at.get_or_insert(now.plus(PULSE_INTERVAL_MS));
+        self.pulse_at.get_or_insert(now.plus(PULSE_INTERVAL_MS / PULSE_TURNS));
     }
 }
 
@@ -85,7 +87,8 @@ impl Node {
         if self.timers.pulse_at.is_some_and(|at| at <= self.now) {
             self.timers.pulse_at = None;
             if !self.devices.is_empty() {
-                self.pulse();
+                self.timers.pulse_turn = (self.timers.pulse_turn + 1) % PULSE_TURNS;
+                self.pulse(self.timers.pulse_turn);
                 self.timers.pulse_wanted(self.now);
             }
         }

@@ -10,7 +10,7 @@ pub(crate) use socket::{request, unread};
 
 use crate::app::App;
 use crate::http::listen::Peer;
-use crate::http::ws::Rules;
+use crate::http::ws::{READ_BUFFER_BYTES, Rules};
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -43,6 +43,7 @@ async fn open(
     upgrade
         .max_message_size(rules.max_message_bytes)
         .max_frame_size(rules.max_message_bytes)
+        .read_buffer_size(READ_BUFFER_BYTES)
         .on_upgrade(move |socket| socket::converse(socket, app, rules, peer))
 }
 

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::control::Refusal;
 use crate::http::auth::bearer;
 use crate::http::listen::Peer;
-use crate::http::ws::{Rules, close};
+use crate::http::ws::{READ_BUFFER_BYTES, Rules, close};
 use crate::metrics::Metrics;
 use crate::token::TokenError;
 use axum::Router;
@@ -50,6 +50,7 @@ async fn open(
             upgrade
                 .max_message_size(most)
                 .max_frame_size(most)
+                .read_buffer_size(READ_BUFFER_BYTES)
                 .on_upgrade(move |socket| converse(socket, seat, rules, metrics, peer))
         }
         Err((status, text)) => {

@@ -9,6 +9,9 @@ use tokio::time::{Interval, MissedTickBehavior};
 /// A client that sends so many messages that cannot be read is no client of ours.
 pub const MAX_MALFORMED: u32 = 20;
 
+/// What a socket has ready to read into, in bytes. Longer messages take what they need; a class has hundreds of sockets that say little.
+pub const READ_BUFFER_BYTES: usize = 8 * 1024;
+
 /// How long a client may take to close its side after we closed ours.
 const CLOSING: Duration = Duration::from_secs(2);
 

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::control::{Guest, Refusal};
 use crate::http::auth::bearer;
 use crate::http::listen::Peer;
-use crate::http::ws::Rules;
+use crate::http::ws::{READ_BUFFER_BYTES, Rules};
 use crate::token::{TokenError, profile_of};
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
@@ -65,6 +65,7 @@ async fn join(
             upgrade
                 .max_message_size(rules.max_message_bytes)
                 .max_frame_size(rules.max_message_bytes)
+                .read_buffer_size(READ_BUFFER_BYTES)
                 .on_upgrade(move |socket| socket::converse(socket, client, first, rules, metrics, peer))
         }
         Err(no) => {

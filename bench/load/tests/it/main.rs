@@ -60,6 +60,23 @@ fn those_who_come_and_go_leave_nothing_behind() {
 }
 
 #[test]
+fn people_on_the_state_socket_are_all_answered_and_come_back() {
+    let server = Server::starts();
+    let class = ["--classes", "2", "--people", "8", "--duration", "2s", "--rate", "20/s", "--flood", "500ms"];
+    let to = ["state", "--url", &server.url, "--json", "-", "--answers-each", "5/s", "--fences", "2"];
+    let run = load(&[&to[..], &class[..]].concat());
+    let report = run.report();
+    assert_eq!(report["troubles"], serde_json::json!({}), "{report:#}");
+    assert_eq!(number(&report, "/joins/count"), 8);
+    assert_eq!(number(&report, "/steady/acks/count"), number(&report, "/steady/commands"), "{report:#}");
+    assert!(number(&report, "/steady/last_of_all/count") > 0, "{report:#}");
+    assert!(number(&report, "/flood/draft_acks/count") > 0, "{report:#}");
+    assert_eq!(number(&report, "/resumes/count"), 6);
+    assert_eq!(number(&report, "/fences/count"), 2, "{report:#}");
+    assert_eq!(run.code, Some(0), "{}", run.complaints);
+}
+
+#[test]
 fn a_wrong_secret_is_named() {
     let server = Server::starts();
     let run = server.is_loaded(&["--api-secret", "another"]);

@@ -303,6 +303,10 @@ impl Viewer {
         self.person.as_ref() == Some(person)
     }
 
+    fn is_among(&self, persons: &BTreeSet<PersonId>) -> bool {
+        self.person.as_ref().is_some_and(|person| persons.contains(person))
+    }
+
     fn has(&self, cap: Cap) -> bool {
         self.caps.has(cap)
     }
@@ -588,7 +592,10 @@ impl State {
             F::PollResponded { poll, person, .. }
             | F::PollResponseLate { poll, person, .. }
             | F::QuizGraded { poll, person, .. } => {
-                keys.made(Collection::Polls, [poll]);
+                // Answers change no poll, only what comes of it.
+                if matches!(fact, F::QuizGraded { .. }) {
+                    keys.made(Collection::Polls, [poll]);
+                }
                 keys.made(Collection::Results, [poll]);
                 keys.0.insert(Key { collection: Collection::Responses, id: Id::MadeBy(*poll, person.clone()) });
             }
@@ -922,7 +929,7 @@ impl State {
 
 fn poll_view(poll: &Poll, viewer: &Viewer) -> Option<Entity> {
     let own = poll.author.as_ref().is_some_and(|author| viewer.is(author));
-    let asked = poll.eligible.iter().any(|person| viewer.is(person));
+    let asked = viewer.is_among(&poll.eligible);
     let runs = viewer.staff || own || viewer.has(Cap::ActivityRun);
     let shown = match poll.status {
         PollStatus::Draft => runs,
@@ -948,8 +955,7 @@ fn poll_view(poll: &Poll, viewer: &Viewer) -> Option<Entity> {
 
 /// An anonymous poll shows what was announced of it; any other is counted on the spot.
 fn result_view(poll: &Poll, viewer: &Viewer) -> Option<Entity> {
-    let asked = poll.eligible.iter().any(|person| viewer.is(person));
-    let live = poll.spec.live_results && asked;
+    let live = poll.spec.live_results && viewer.is_among(&poll.eligible);
     if poll.status == PollStatus::Draft || !(viewer.has(Cap::ActivitySeeResults) || live || poll.published.is_some()) {
         return None;
     }
