@@ -118,6 +118,7 @@ impl Class {
                 | Output::RefreshToken { .. }
                 | Output::Moved { .. }
                 | Output::Reply { .. }
+                | Output::Enforce { .. }
                 | Output::Text { .. }
                 | Output::Welcome { .. } => {}
             }

@@ -99,6 +99,7 @@ impl Server {
 
         let permits = Arc::new(control.clone());
         let documents = Documents::new(document_log, permits, Default::default(), metrics.clone());
+        control.waits_for(documents.enforcement());
         let app = Arc::new(App {
             throttle: Throttle::new(config.signal.max_joins_per_min),
             folds: Folds::default(),

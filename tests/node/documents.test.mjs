@@ -1,9 +1,11 @@
-// Boards and notes with Yjs's own provider, y-websocket, against a real server.
+// Boards and notes with Yjs's own provider, y-websocket, and with the SDK over the state socket, against a real server.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { WebSocket } from "ws";
 import { WebsocketProvider } from "y-websocket";
 import * as Y from "yjs";
+import { Documents } from "../../web/sdk/dist/documents/index.js";
+import { StateConnection } from "../../web/sdk/dist/state/index.js";
 import { Server, accessToken } from "../browser/server.mjs";
 import { until } from "../browser/until.mjs";
 
@@ -247,5 +249,105 @@ describe("Boards and notes with y-websocket", () => {
     assert.equal(await answer("notes:nowhere", ann.token), 404);
     assert.equal(await answer("board:main:12:1", ann.token), 404);
     assert.equal(await answer("something", ann.token), 404);
+  });
+});
+
+/** Somebody with the SDK: the class and its documents over one socket. */
+class Member {
+  static async joins(room, identity, role) {
+    const member = new Member();
+    here.push(member);
+    const token = accessToken({ identity, video: { roomJoin: true, room }, lyceum: { role } });
+    member.state = new StateConnection({
+      url: server.signalUrl,
+      token,
+      name: `${room}-${identity}`,
+      storage: null,
+      createSocket: (url) => new WebSocket(url),
+    });
+    member.state.connect();
+    await member.state.untilInside();
+    member.documents = new Documents(member.state);
+    return member;
+  }
+
+  async opens(name) {
+    const document = this.documents.open(name);
+    await until(
+      () => document.state.phase === "open",
+      `${name} is open`,
+      () => document.state.problem,
+    );
+    return document;
+  }
+
+  async must(type, payload, expect) {
+    const outcome = await this.state.command(type, payload, { expect });
+    assert.equal(outcome.status, "accepted", JSON.stringify(outcome));
+    return outcome;
+  }
+
+  leaves() {
+    this.documents?.close();
+    this.state.leave();
+  }
+}
+
+const elements = (document) => document.state.doc.getMap("elements");
+const draws = (document, id, author) => elements(document).set(id, { id, author, type: "line", version: 1 });
+
+describe("Boards and notes over the state socket", () => {
+  it("are the same as with y-websocket", async () => {
+    const room = `documents-${(classes += 1)}`;
+    const ann = await Member.joins(room, "ann", "instructor");
+    const bob = await Person.joins(room, "bob", "co_instructor");
+    const hers = await ann.opens("board:main:blank:1");
+    const his = bob.opens("board:main:blank:1");
+    await synced(his);
+    draws(hers, "line", "ann");
+    his.draws("circle", "bob");
+    await until(
+      () => elements(hers).has("circle") && his.elements.has("line"),
+      "each sees the other's stroke",
+    );
+    await until(() => hers.state.saved, "her stroke is on the disk");
+    hers.setPresence({ pointer: [1, 2] });
+    const seen = () => his.provider.awareness.getStates().get(hers.state.doc.clientID);
+    await until(() => seen()?.pointer?.[1] === 2, "he sees where she points");
+    elements(hers).delete("line");
+    await until(() => !his.elements.has("line"), "and that she deletes");
+    await until(() => hers.counters.agreed > 0, "the hash of the pulse is that of her replica");
+    assert.equal(hers.counters.disagreed, 0);
+  });
+
+  it("bring what was done offline, and give back what may not be done any more", async () => {
+    const room = `documents-${(classes += 1)}`;
+    const ann = await Member.joins(room, "ann", "instructor");
+    const bob = await Member.joins(room, "bob", "co_instructor");
+    const [hers, his] = [await ann.opens("board:main:blank:1"), await bob.opens("board:main:blank:1")];
+    draws(hers, "line", "ann");
+    await until(() => elements(his).has("line"), "he sees it");
+    await server.kill();
+    await until(() => his.state.phase === "away", "he is offline");
+    draws(his, "offline", "bob");
+    await server.start();
+    await until(() => elements(hers).has("offline"), "what he drew offline is there");
+    assert.equal(elements(hers).has("line"), true);
+    await until(() => his.state.saved, "and on the disk");
+
+    // A right that is gone when the answer comes.
+    const { rev } = ann.state.store.one("participants", "bob");
+    await ann.must("participant.set_role", { person: "bob", role: "observer" }, rev);
+    draws(his, "late", "bob");
+    await until(
+      () => his.state.scraps.length === 1,
+      "what he drew came back",
+      () => his.state.problem,
+    );
+    assert.equal(his.state.scraps[0].elements[0].id, "late");
+    assert.equal(elements(his).has("late"), false);
+    await until(() => his.state.phase === "open", "he goes on reading");
+    await ann.must("board.clear", { deck: 0, page: 1 });
+    await until(() => elements(his).size === 0 && elements(hers).size === 0, "the board is empty for both");
   });
 });

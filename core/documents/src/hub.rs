@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 /// Frames of one client that wait while the document is loaded.
 const EARLY_FRAMES: usize = 16;
+/// Requests to empty a board that wait while it is loaded.
+const EARLY_CLEARS: usize = 16;
 /// People whose next connection by a stock provider is read-only.
 const MOST_MARKS: usize = 1_000;
 
@@ -36,6 +38,8 @@ pub struct Hub {
     /// People whose stock provider was refused: it will come back with what was refused, and must not be refused for ever.
     marks: VecDeque<Arc<str>>,
     roster: Roster,
+    /// Requests to empty the board that wait until it is loaded.
+    clears: Vec<u64>,
     /// What waits until an update is durable, in order.
     held: VecDeque<(DocSeq, Output)>,
     outputs: VecDeque<Output>,
@@ -67,6 +71,8 @@ struct Client {
     tolerated: bool,
     /// Its updates are passed over.
     muted: bool,
+    /// It could change the document once, and so may not know that it cannot any more.
+    could_write: bool,
     early: Vec<(Option<u64>, Vec<u8>)>,
     updates: Bucket,
     bytes: Bucket,
@@ -91,6 +97,7 @@ impl Hub {
             owners: BTreeMap::new(),
             marks: VecDeque::new(),
             roster: Roster::default(),
+            clears: Vec::new(),
             held: VecDeque::new(),
             outputs: VecDeque::new(),
             idle_since: Some(now),
@@ -118,10 +125,16 @@ impl Hub {
         self.stats
     }
 
+    /// The place in the document's log where everybody is who has received everything; `None` while something is under way.
+    pub fn settled(&self) -> Option<DocSeq> {
+        (self.replica.is_some() && self.log.durable == self.log.seq).then_some(self.log.seq)
+    }
+
     /// The state that everybody has who has received everything; `None` while something is under way.
     pub fn pulse(&self) -> Option<Pulse> {
-        let replica = self.replica.as_ref().filter(|_| self.log.durable == self.log.seq)?;
-        Some(Pulse { seq: self.log.seq, hash: crate::hash::of(&replica.index) })
+        let seq = self.settled()?;
+        let replica = self.replica.as_ref()?;
+        Some(Pulse { seq, hash: crate::hash::of(&replica.index) })
     }
 
     /// Something happens.
@@ -196,6 +209,9 @@ impl Hub {
         self.owners = loaded.owners;
         self.replica = Some(loaded.replica);
         self.phase = Phase::Loaded;
+        for request in std::mem::take(&mut self.clears) {
+            self.clear(request);
+        }
         let waiting: Vec<_> = self.clients.keys().copied().collect();
         for client in waiting {
             self.greet(now, client);
@@ -228,6 +244,8 @@ impl Hub {
         self.replica = None;
         self.idle_since = None;
         self.log.tail.clear();
+        let clears = std::mem::take(&mut self.clears).into_iter();
+        self.outputs.extend(clears.map(|request| Output::Cleared { request, before: None }));
         self.outputs.push_back(Output::Unloaded { generation: self.generation });
     }
 
@@ -260,7 +278,7 @@ impl Hub {
         if known.1 < grant.1 {
             *known = grant;
         }
-        let may_view = known.0.view;
+        let (may_view, known_write) = (known.0.view, known.0.write);
         if !may_view || self.clients.len() >= self.limits.clients || self.clients.contains_key(&client) {
             self.forget_person(&person);
             let (code, reason) = match may_view {
@@ -277,6 +295,7 @@ impl Hub {
             synced: false,
             tolerated,
             muted: false,
+            could_write: known_write != Write::Nothing,
             early: Vec::new(),
             updates: Bucket::full(now.0, limits.updates_per_s * 4),
             bytes: Bucket::full(now.0, limits.update_bytes as u64 + limits.update_bytes_per_s),
@@ -335,6 +354,10 @@ impl Hub {
         if let Some(known) = self.people.get_mut(&person).filter(|known| known.1 <= epoch) {
             let gains = rights.write > known.0.write;
             *known = (rights, epoch);
+            if rights.write != Write::Nothing {
+                let theirs = self.clients.values_mut().filter(|client| client.person == person);
+                theirs.for_each(|client| client.could_write = true);
+            }
             if gains {
                 self.marks.retain(|marked| *marked != person);
             }
@@ -466,7 +489,7 @@ impl Hub {
             let reason = "the disk does not keep up: connect again in a moment, nothing is lost";
             return self.close(now, key, Code::Unavailable, reason);
         }
-        let person = client.person.clone();
+        let (person, could_write) = (client.person.clone(), client.could_write);
         match self.accept(&person, epoch, update) {
             Ok(None) => self.acknowledge(key),
             Ok(Some(accepted)) => {
@@ -474,6 +497,7 @@ impl Hub {
                 self.acknowledge(key);
                 self.compact_if_due();
             }
+            Err(Refusal::Forbidden) if could_write && epoch.is_none() => self.refuse(now, key, Refusal::StaleGrant),
             Err(refusal) => self.refuse(now, key, refusal),
         }
     }
@@ -586,9 +610,12 @@ impl Hub {
     }
 
     fn clear(&mut self, request: u64) {
+        if self.phase == Phase::Loading && self.clears.len() < EARLY_CLEARS {
+            return self.clears.push(request);
+        }
         let before = self.log.seq;
         let cleared = match self.replica.as_mut() {
-            Some(replica) if self.phase == Phase::Loaded && self.id.is_board() => replica.clear(judge::ELEMENTS),
+            Some(replica) if self.id.is_board() => replica.clear(judge::ELEMENTS),
             _ => return self.outputs.push_back(Output::Cleared { request, before: None }),
         };
         match cleared {

@@ -25,4 +25,4 @@ pub use api::{
 pub use hub::Hub;
 pub use id::{DocId, NoDocument};
 pub use limits::Limits;
-pub use wire::{Malformed, Message};
+pub use wire::{Malformed, Message, read_named, write_ack, write_named, write_reset};

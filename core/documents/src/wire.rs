@@ -1,6 +1,8 @@
 //! The bytes of lib0 and y-protocols: variable-length integers, and the messages that a stock provider sends and understands.
+//! On a socket of several documents each message follows the name of its document, and there are two that y-protocols lack.
 //! Knows lengths and nothing of what an update means (`scan.rs`).
 
+use crate::api::{DocSeq, Refusal};
 use std::sync::Arc;
 
 /// Bytes that are not what they should be; for a log, not for people.
@@ -174,6 +176,47 @@ pub(crate) fn denied(reason: &str) -> Arc<[u8]> {
     frame.into()
 }
 
+/// On a socket of several documents: an update is on the disk.
+const ACK: u64 = 100;
+/// On a socket of several documents: an update was refused.
+const RESET: u64 = 101;
+
+/// Splits what a client sends on a socket of several documents into the document's name and the message.
+pub fn read_named(bytes: &[u8]) -> Result<(&str, &[u8]), Malformed> {
+    let mut reader = Reader::new(bytes);
+    let name = reader.text()?;
+    Ok((name, reader.rest))
+}
+
+/// A message of y-protocols for a socket of several documents.
+pub fn write_named(name: &str, message: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(name.len() + message.len() + 2);
+    put_buffer(&mut bytes, name.as_bytes());
+    bytes.extend_from_slice(message);
+    bytes
+}
+
+/// The oldest update of this client without an answer is on the disk.
+pub fn write_ack(name: &str, seq: DocSeq) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put_buffer(&mut bytes, name.as_bytes());
+    put_uint(&mut bytes, ACK);
+    put_uint(&mut bytes, seq);
+    bytes
+}
+
+/// An update of this client was refused, and the document is this one.
+pub fn write_reset(name: &str, refusal: Refusal, seq: DocSeq, snapshot: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(name.len() + snapshot.len() + 128);
+    put_buffer(&mut bytes, name.as_bytes());
+    put_uint(&mut bytes, RESET);
+    put_buffer(&mut bytes, refusal.code().as_bytes());
+    put_buffer(&mut bytes, refusal.text().as_bytes());
+    put_uint(&mut bytes, seq);
+    put_buffer(&mut bytes, snapshot);
+    bytes
+}
+
 /// A state vector: how much of each Yjs client somebody has.
 pub(crate) fn read_state_vector(bytes: &[u8]) -> Result<Vec<(u64, u32)>, Malformed> {
     let mut reader = Reader::new(bytes);
@@ -199,6 +242,20 @@ mod tests {
             Message::AwarenessQuery,
         ] {
             assert_eq!(Message::read(&message.write()), Ok(message));
+        }
+    }
+
+    #[test]
+    fn messages_of_several_documents_have_the_documented_bytes() {
+        let named = write_named("notes:b1", &Message::Step1(&[0]).write());
+        assert_eq!(named, b"\x08notes:b1\x00\x00\x01\x00");
+        let (name, message) = read_named(&named).unwrap();
+        assert_eq!((name, Message::read(message)), ("notes:b1", Ok(Message::Step1(&[0]))));
+        assert_eq!(write_ack("notes:b1", 300), b"\x08notes:b1\x64\xac\x02");
+        let reset = write_reset("notes:b1", Refusal::Full, 7, &[0, 0]);
+        assert_eq!(reset, b"\x08notes:b1\x65\x04full\x14the document is full\x07\x02\x00\x00");
+        for broken in [&b""[..], b"\x09notes:b1", b"\x01\xff\x00", b"\xff\xff\xff\xff\xff\xff\xff\xff\x01a"] {
+            assert!(read_named(broken).is_err(), "{broken:?}");
         }
     }
 

@@ -26,7 +26,7 @@ pub struct Ack {
     /// What became of a response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response: Option<ResponseOutcome>,
-    /// Whether media has let go of what the command took away.
+    /// Whether media and documents have let go of what the command took away.
     pub enforced: bool,
     /// Why not, in a word.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -200,6 +200,11 @@ pub enum Input {
     Durable(session::Seq),
     /// So many appends of side records alone, since the node began, are on disk.
     Kept(u64),
+    /// The answer to [`Output::Enforce`].
+    Enforced {
+        /// Its number.
+        id: u64,
+    },
     /// The store refused an append. The node tells its clients to reconnect, and ends with [`Output::Closed`].
     StoreFailed,
     /// Somebody who may administer the class wants something. Answered by [`Output::Reply`], unless the node ends before.
@@ -226,6 +231,14 @@ pub enum Output {
         events: Vec<session::Event>,
         /// Side records.
         side: Vec<SideWrite>,
+    },
+    /// See to it that nobody can do anything in the class's documents any more that they could by a grant or a place before this
+    /// event, which is on the disk, and that the boards are empty that were cleared up to it. [`Input::Enforced`] answers once it is so.
+    Enforce {
+        /// Comes back in the answer.
+        id: u64,
+        /// The event.
+        seq: session::Seq,
     },
     /// Send a message over a state socket: a JSON object.
     Text {

@@ -1,5 +1,5 @@
-//! Commands of people and of the backend: each has one outcome, which is told when what it did is durable and media has let go of
-//! what it took away.
+//! Commands of people and of the backend: each has one outcome, which is told when what it did is durable, and media and documents
+//! have let go of what it took away.
 
 use crate::ack::{Ack, Asker};
 use crate::api::{ClientId, CommandRequest, OrderId, Output};
@@ -11,27 +11,42 @@ use crate::spaces::Move;
 use lyceum_session as session;
 use lyceum_sfu as sfu;
 use serde::Serialize;
-use session::class::{self, Cause, Collection, CommandAnswer, Entity, Envelope, Viewer};
+use session::class::{self, Cause, ClassFact, Collection, CommandAnswer, Entity, Envelope, Viewer};
 use session::{Command, Ctx, Event, Fact, PersonId, Presence, Reject, Seq, UnixMs};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How long an ack may wait for media.
+/// How long an ack may wait for media and documents.
 const FENCE_MS: u64 = 250;
 /// How long a flood has to wait.
 const RETRY_MS: u64 = 1_000;
 
-/// Acks that wait for media.
+/// Where an event takes something away that the issuer of its command may count on to have ended.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Losses {
+    pub(crate) media: bool,
+    pub(crate) documents: bool,
+}
+
+/// Acks that wait for media and documents.
 #[derive(Default)]
 pub(crate) struct Fences {
-    waiting: BTreeMap<u64, (UnixMs, Asker, Box<Ack>)>,
+    waiting: BTreeMap<u64, Waiting>,
     last: u64,
+}
+
+struct Waiting {
+    deadline: UnixMs,
+    to: Asker,
+    ack: Box<Ack>,
+    /// Who has not answered.
+    open: Losses,
 }
 
 impl Fences {
     /// When the first of them has waited long enough.
     pub(crate) fn deadline(&self) -> Option<UnixMs> {
-        self.waiting.values().next().map(|(deadline, ..)| *deadline)
+        self.waiting.values().next().map(|waiting| waiting.deadline)
     }
 }
 
@@ -56,7 +71,11 @@ impl Node {
     pub(crate) fn order_command(&mut self, order: OrderId, actor: Option<PersonId>, request: CommandRequest) {
         if self.phase != Phase::Live {
             let ack = Ack::rejected(request.id, &Reject::SessionEnded);
-            return self.log.after(Effect::Acknowledge { to: Asker::Order(order), ack: Box::new(ack), fenced: false });
+            return self.log.after(Effect::Acknowledge {
+                to: Asker::Order(order),
+                ack: Box::new(ack),
+                losses: Losses::default(),
+            });
         }
         self.obey(Asker::Order(order), actor, request);
     }
@@ -65,7 +84,7 @@ impl Node {
         let CommandRequest { id, digest, command, expect, epoch, received_at } = request;
         if self.is_behind() {
             let ack = Box::new(Ack::rejected(id, &Reject::Limit(LOG_IS_BEHIND)));
-            return self.log.after(Effect::Acknowledge { to, ack, fenced: false });
+            return self.log.after(Effect::Acknowledge { to, ack, losses: Losses::default() });
         }
         let cause = Some(Cause { id: id.clone(), digest });
         let received_at = Some(received_at.min(self.now));
@@ -73,45 +92,70 @@ impl Node {
         let answer = class::answer(&self.log.state, &mut self.memory, &Command::Class(command), &ctx);
         let CommandAnswer { outcome, repeated, facts, side, signals } = answer;
         let ack = Box::new(Ack::of(id, outcome, repeated));
-        let fenced = self.record(facts, side, &ctx);
+        let losses = self.record(facts, side, &ctx);
         // Before those who were let in or moved by it act on it.
-        self.log.after(Effect::Acknowledge { to, ack, fenced });
+        self.log.after(Effect::Acknowledge { to, ack, losses });
         self.follow_up();
         signals.iter().for_each(|signal| self.pass_on(signal));
     }
 
-    /// Whether what an event does ends something in the media that its issuer may count on to have ended.
-    pub(crate) fn takes_away(&self, event: &Event) -> bool {
-        if self.clients.is_empty() {
-            return false;
+    /// What an event takes away that its issuer may count on to have ended.
+    pub(crate) fn losses(&self, event: &Event) -> Losses {
+        let ends = |fact: &Fact| {
+            matches!(fact, Fact::TrackUnpublished { .. } | Fact::TrackMuted { .. } | Fact::ConnectionDetached { .. })
+        };
+        let visits = matches!(&event.fact, Fact::Class(ClassFact::VisitStarted { .. } | ClassFact::VisitEnded { .. }));
+        let clears = matches!(&event.fact, Fact::Class(ClassFact::BoardCleared { .. }));
+        let moves = Move::is_one(&event.fact);
+        Losses {
+            media: !self.clients.is_empty() && (ends(&event.fact) || moves),
+            documents: moves || visits || clears || class::may_regrant(&event.fact),
         }
-        matches!(&event.fact, Fact::TrackUnpublished { .. } | Fact::TrackMuted { .. } | Fact::ConnectionDetached { .. })
-            || Move::is_one(&event.fact)
     }
 
-    /// What a command did is durable: its ack goes out once media has followed.
-    pub(crate) fn acknowledge(&mut self, to: Asker, ack: Box<Ack>, fenced: bool) {
-        if !fenced {
+    /// What a command did is durable: its ack goes out once media and documents have followed.
+    pub(crate) fn acknowledge(&mut self, to: Asker, ack: Box<Ack>, losses: Losses) {
+        let seq = ack.last.filter(|_| losses.documents);
+        let open = Losses { documents: seq.is_some(), ..losses };
+        if open == Losses::default() {
             return self.send_ack(to, ack);
         }
         self.fences.last += 1;
         let id = self.fences.last;
-        self.fences.waiting.insert(id, (self.now.plus(FENCE_MS), to, ack));
-        self.tell_media(sfu::Command::Fence { group: self.config.group, id });
-    }
-
-    /// Media has done everything that it was told before this fence.
-    pub(crate) fn fenced(&mut self, id: u64) {
-        if let Some((_, to, ack)) = self.fences.waiting.remove(&id) {
-            self.send_ack(to, ack);
+        self.fences.waiting.insert(id, Waiting { deadline: self.now.plus(FENCE_MS), to, ack, open });
+        if open.media {
+            self.tell_media(sfu::Command::Fence { group: self.config.group, id });
+        }
+        if let Some(seq) = seq {
+            self.give(Output::Enforce { id, seq });
         }
     }
 
-    /// Media does not answer: whoever waits is told so.
-    pub(crate) fn give_fences_up(&mut self) {
-        while let Some(first) = self.fences.waiting.first_entry().filter(|first| first.get().0 <= self.now) {
-            let (_, to, ack) = first.remove();
-            tracing::warn!("media did not confirm in time that it let go of what a command took away");
+    /// Media has done everything that it was told before this fence.
+    pub(crate) fn media_has_let_go(&mut self, id: u64) {
+        self.let_go(id, |open| open.media = false);
+    }
+
+    /// What the documents' clients could do before this fence by older grants, they can no more.
+    pub(crate) fn documents_have_let_go(&mut self, id: u64) {
+        self.let_go(id, |open| open.documents = false);
+    }
+
+    fn let_go(&mut self, id: u64, answer: impl FnOnce(&mut Losses)) {
+        let Some(waiting) = self.fences.waiting.get_mut(&id) else { return };
+        answer(&mut waiting.open);
+        if waiting.open == Losses::default()
+            && let Some(waiting) = self.fences.waiting.remove(&id)
+        {
+            self.send_ack(waiting.to, waiting.ack);
+        }
+    }
+
+    /// Somebody has not answered by then: whoever waits is told so.
+    pub(crate) fn give_fences_up(&mut self, deadline: UnixMs) {
+        while let Some(first) = self.fences.waiting.first_entry().filter(|first| first.get().deadline <= deadline) {
+            let Waiting { to, ack, open, .. } = first.remove();
+            tracing::warn!(?open, "it was not confirmed in time that what a command took away has ended");
             self.send_ack(to, Box::new(Ack { enforced: false, ..*ack }));
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::ack::{Ack, Asker};
 use crate::api::{Answer, ClientId, OrderId};
+use crate::commands::Losses;
 use livekit_protocol as proto;
 use lyceum_session as session;
 use lyceum_sfu as sfu;
@@ -46,8 +47,8 @@ pub(crate) enum Effect {
     Greet { client: ClientId, person: PersonId, profile: Box<Profile>, space: SpaceName, text: Arc<str> },
     /// Tell a state socket that was dismissed why, and close it.
     Part { client: ClientId, text: Arc<str> },
-    /// Answer a command, once media has let go of what it took away.
-    Acknowledge { to: Asker, ack: Box<Ack>, fenced: bool },
+    /// Answer a command, once media and documents have let go of what it took away.
+    Acknowledge { to: Asker, ack: Box<Ack>, losses: Losses },
     /// Answer an order.
     Reply { id: OrderId, result: Result<Answer, Reject> },
     /// Tell a client that was dismissed why, if it does not know, and close its media and its socket.
@@ -131,6 +132,11 @@ impl Log {
     pub(crate) fn durable(&mut self, seq: Seq) {
         debug_assert!(seq <= self.state.seq, "only what was appended can become durable");
         self.durable = self.durable.max(seq.min(self.state.seq));
+    }
+
+    /// Up to which event everything is on disk.
+    pub(crate) fn durable_seq(&self) -> Seq {
+        self.durable
     }
 
     /// The next effect whose time has come.

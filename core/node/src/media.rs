@@ -57,7 +57,7 @@ impl Node {
             Event::LayersWanted { conn, track, max_layer } => self.layers_wanted(conn, track, max_layer),
             Event::Network { conn, target, loss, round_trip_ms } => self.network(conn, target, loss, round_trip_ms),
             Event::Speakers { levels, .. } => self.speakers(&levels),
-            Event::Fenced { id, .. } => self.fenced(id),
+            Event::Fenced { id, .. } => self.media_has_let_go(id),
             Event::Refused { conn, what, why } => self.media_refused(conn, what, &why),
         }
     }

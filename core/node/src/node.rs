@@ -3,7 +3,7 @@
 
 use crate::api::{ClientId, Input, Output};
 use crate::clients::{Client, Clients};
-use crate::commands::Fences;
+use crate::commands::{Fences, Losses};
 use crate::config::NodeConfig;
 use crate::devices::Devices;
 use crate::log::{Effect, Log};
@@ -177,6 +177,7 @@ impl Node {
                 self.tell_what_is_durable();
                 self.catch_up();
             }
+            Input::Enforced { id } => self.documents_have_let_go(id),
             Input::StoreFailed => self.fail(),
             Input::Order { id, order } => self.order(id, *order),
             Input::Shutdown => self.shut_down(),
@@ -205,6 +206,11 @@ impl Node {
     /// The session as the log has it, what is not durable yet included.
     pub fn state(&self) -> &session::State {
         &self.log.state
+    }
+
+    /// The place in its log up to which everything is durable.
+    pub fn durable(&self) -> session::Seq {
+        self.log.durable_seq()
     }
 
     /// Counters for metrics.
@@ -255,19 +261,21 @@ impl Node {
         Ok(())
     }
 
-    /// Gives facts their place in the log, applies and follows them. [`Node::follow_up`] must come next. Returns whether they
-    /// take something away in the media.
-    pub(crate) fn record(&mut self, facts: Vec<Fact>, side: Vec<SideWrite>, ctx: &Ctx) -> bool {
+    /// Gives facts their place in the log, applies and follows them. [`Node::follow_up`] must come next. Returns what they
+    /// take away.
+    pub(crate) fn record(&mut self, facts: Vec<Fact>, side: Vec<SideWrite>, ctx: &Ctx) -> Losses {
         if facts.is_empty() && side.is_empty() {
-            return false;
+            return Losses::default();
         }
         if facts.iter().any(Move::is_one) {
             self.tell_news(); // Of where people were.
         }
         let events = self.log.state.stamp(facts, ctx);
-        let mut takes_away = false;
+        let mut losses = Losses::default();
         for event in &events {
-            takes_away |= self.takes_away(event);
+            let Losses { media, documents } = self.losses(event);
+            losses.media |= media;
+            losses.documents |= documents;
             self.apply(event);
         }
         for write in &side {
@@ -278,7 +286,7 @@ impl Node {
         }
         self.give(Output::Append { events, side });
         self.tell_news_in_time();
-        takes_away
+        losses
     }
 
     fn apply(&mut self, event: &Event) {
@@ -478,7 +486,7 @@ impl Node {
                         self.give(Output::CloseSocket { client });
                     }
                 }
-                Effect::Acknowledge { to, ack, fenced } => self.acknowledge(to, ack, fenced),
+                Effect::Acknowledge { to, ack, losses } => self.acknowledge(to, ack, losses),
                 Effect::Farewell { client, socket, response } => {
                     if let Some((client, response)) = socket.zip(response) {
                         self.give(Output::Signal { client, response });
@@ -516,6 +524,8 @@ impl Node {
     }
 
     fn close(&mut self) {
+        // Nobody confirms anything any more; what was done is done.
+        self.give_fences_up(UnixMs(u64::MAX));
         self.phase = Phase::Closed;
         self.give(Output::Closed);
     }

@@ -62,7 +62,7 @@ impl Node {
         let news = self.timers.news_at.map(|at| (at, "news of people"));
         let pulse = self.timers.pulse_at.map(|at| (at, "pulse"));
         let reactions = self.reactions.poll_timeout().map(|at| (at, "counts of reactions"));
-        let fence = self.fences.deadline().map(|at| (at, "media to let go"));
+        let fence = self.fences.deadline().map(|at| (at, "media or documents to let go"));
         let all = [self.log.state.poll_timeout(), watch, room, news, pulse, reactions, fence];
         all.into_iter().flatten().min()
     }
@@ -82,7 +82,7 @@ impl Node {
             self.timers.watch_at = self.now.plus(WATCH_INTERVAL_MS);
             self.look_at_sockets();
         }
-        self.give_fences_up();
+        self.give_fences_up(self.now);
         self.log_reactions();
         if self.timers.pulse_at.is_some_and(|at| at <= self.now) {
             self.timers.pulse_at = None;

@@ -32,6 +32,8 @@ pub enum Said {
     NoCommand(NoCommand),
     /// A question for the time.
     Ping(Ping),
+    /// They have enough of this document.
+    DocClose(String),
     /// A goodbye.
     Leave,
 }
@@ -130,10 +132,11 @@ pub fn read(text: &str) -> Read<Said> {
         "hello" => hello(fields.named("hello")).map(Box::new).map(Said::Hello),
         "cmd" => command(fields.named("cmd"), Id::Required),
         "ping" => ping(fields.named("ping")).map(Said::Ping),
+        "doc_close" => doc_close(fields.named("doc_close")).map(Said::DocClose),
         "leave" => fields.named("leave").are_all(&[]).map(|()| Said::Leave),
         _ => Err(Unreadable {
             code: "unavailable",
-            message: format!("`t` is {}; this server reads `hello`, `cmd`, `ping` and `leave`", quoted(t)),
+            message: format!("`t` is {}; this server reads `hello`, `cmd`, `ping`, `doc_close` and `leave`", quoted(t)),
         }),
     }
 }
@@ -195,6 +198,13 @@ fn ping(mut fields: Fields) -> Read<Ping> {
     let at = fields.number("at", at)?;
     fields.are_all(&["t", "id", "at"])?;
     Ok(Ping { id, at })
+}
+
+fn doc_close(mut fields: Fields) -> Read<String> {
+    let doc = fields.required("doc", "the name of a document")?;
+    let doc = fields.text("doc", doc)?;
+    fields.are_all(&["t", "doc"])?;
+    Ok(doc)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -449,7 +459,7 @@ mod tests {
             (json!([]), "this message must be an object, and is a list"),
             (json!({}), "`t` is missing"),
             (json!({"t": 7}), "`t` must be a text, and is a number"),
-            (json!({"t": "helo"}), "`t` is `helo`; this server reads `hello`, `cmd`, `ping` and `leave`"),
+            (json!({"t": "helo"}), "`t` is `helo`; this server reads `hello`, `cmd`, `ping`, `doc_close` and `leave`"),
             (json!({"t": "hello"}), "`hello.token` is missing"),
             (json!({"t": "hello", "token": ""}), "`hello.token` is empty"),
             (json!({"t": "hello", "token": ["x"]}), "`hello.token` must be a text, and is a list"),

@@ -1,6 +1,7 @@
-//! The state socket, `/classroom/v1`: everything that people do in a class beside media, as JSON over a WebSocket. This module
-//! reads what clients say and carries what the class tells them; it decides nothing.
+//! The state socket, `/classroom/v1`: everything that people do in a class beside media, as JSON over a WebSocket, and their boards
+//! and notes as binary messages. This module reads what clients say and carries what the class tells them; it decides nothing.
 
+mod documents;
 mod door;
 pub mod json;
 pub mod message;
@@ -40,9 +41,11 @@ async fn open(
         return (StatusCode::TOO_MANY_REQUESTS, text).into_response();
     }
     let rules = Rules::of(&app.config.signal);
+    // What documents are made of may be larger than what is said; the socket looks at the latter itself.
+    let most = rules.max_message_bytes.max(documents::OpenDocuments::most_bytes(&app.documents));
     upgrade
-        .max_message_size(rules.max_message_bytes)
-        .max_frame_size(rules.max_message_bytes)
+        .max_message_size(most)
+        .max_frame_size(most)
         .read_buffer_size(READ_BUFFER_BYTES)
         .on_upgrade(move |socket| socket::converse(socket, app, rules, peer))
 }

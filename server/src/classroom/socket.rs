@@ -1,7 +1,8 @@
-//! One state socket, from the upgrade to its end: hears who it is, carries commands to the class and its messages back, answers
-//! pings, and notices silence, floods of garbage and slowness. When it returns, the client's seat is dropped and its class
-//! hears of it.
+//! One state socket, from the upgrade to its end: hears who it is, carries commands to the class and its messages back, likewise for
+//! the documents that are open on it, answers pings, and notices silence, floods of garbage and slowness. When it returns, the
+//! client's seats are dropped, and its class and documents hear of it.
 
+use super::documents::{OpenDocuments, Pulse};
 use super::door::{self, Bye};
 use super::message::{self, NoCommand, Ping, Said, Unreadable};
 use crate::app::App;
@@ -14,12 +15,16 @@ use lyceum_node::{Ack, CommandRequest};
 use lyceum_session::UnixMs;
 use serde::Serialize;
 use serde_json::Number;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a client may take to say who it is.
 const HELLO: Duration = Duration::from_secs(10);
+
+/// How long the pulse of the class waits for its documents.
+const DOCUMENT_PULSE: Duration = Duration::from_millis(250);
 
 /// Why a conversation is over.
 enum Over {
@@ -52,14 +57,14 @@ pub async fn converse(mut socket: WebSocket, app: Arc<App>, rules: Rules, _peer:
     let (_task, _open) = (metrics.tasks.enter(), metrics.devices.enter());
     let mut conversation = Conversation { socket: &mut socket, malformed: 0, rules, metrics: &metrics };
     let over = match conversation.greet(&app).await {
-        Ok((mut client, first)) => {
-            let over = match conversation.tell(Some(first), &client).await {
-                Ok(()) => conversation.carry(&mut client).await,
+        Ok((mut client, first, mut documents)) => {
+            let over = match conversation.tell(Some(first), &client, &mut documents).await {
+                Ok(()) => conversation.carry(&mut client, &mut documents).await,
                 Err(over) => over,
             };
             // The class hears of it now; a slow goodbye holds up nobody.
             let id = client.id();
-            drop(client);
+            drop((client, documents));
             tracing::debug!(client = id.0, "state socket over");
             over
         }
@@ -88,7 +93,7 @@ struct Conversation<'a> {
 
 impl Conversation<'_> {
     /// Hears who it is, and asks the class for them.
-    async fn greet(&mut self, app: &App) -> Result<(Client, Outbound), Over> {
+    async fn greet(&mut self, app: &App) -> Result<(Client, Outbound, OpenDocuments), Over> {
         let hello = match tokio::time::timeout(HELLO, self.first_message()).await {
             Err(_) => return Err(Over::Told(Bye::for_now("slow", "no `hello` came within ten seconds"))),
             Ok(Err(over)) => return Err(over),
@@ -102,17 +107,22 @@ impl Conversation<'_> {
             },
         };
         let entered = match door::visitor(app, hello) {
-            Ok(visitor) => app.control.enter(visitor).await.map_err(Bye::from),
+            Ok(visitor) => {
+                let (tenant, room) = (visitor.tenant.clone(), visitor.room.clone());
+                let documents = OpenDocuments::new(app.documents.clone(), tenant, room, visitor.enter.person.clone());
+                let entered = app.control.enter(visitor).await.map_err(Bye::from);
+                entered.map(|(client, first)| (client, first, documents))
+            }
             Err(bye) => Err(bye),
         };
-        let (client, first) = entered.map_err(|bye| {
+        let (client, first, documents) = entered.map_err(|bye| {
             // The details may quote the token, for whoever sent it.
             tracing::info!(code = bye.code, "state socket refused");
             Over::Told(bye)
         })?;
         let welcomed = matches!(first, Outbound::Welcome { .. });
         if welcomed { &self.metrics.devices_welcomed } else { &self.metrics.devices_refused }.add(1);
-        Ok((client, first))
+        Ok((client, first, documents))
     }
 
     async fn first_message(&mut self) -> Result<Utf8Bytes, Over> {
@@ -120,7 +130,7 @@ impl Conversation<'_> {
             match self.socket.recv().await {
                 None | Some(Ok(Message::Close(_))) => return Err(Over::Lost),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Text(text))) => return Ok(text),
+                Some(Ok(Message::Text(text))) => return self.short_enough(text),
                 Some(Ok(Message::Binary(_))) => {
                     self.metrics.state_malformed.add(1);
                     return Err(Over::Told(Bye::for_good("invalid", NOT_BINARY)));
@@ -130,18 +140,22 @@ impl Conversation<'_> {
         }
     }
 
-    async fn carry(&mut self, client: &mut Client) -> Over {
+    async fn carry(&mut self, client: &mut Client, documents: &mut OpenDocuments) -> Over {
         let mut ping = self.rules.pings();
         let mut heard_at = Instant::now();
         loop {
             let step = tokio::select! {
                 biased;
-                outbound = client.hear() => self.tell(outbound, client).await,
+                outbound = client.hear() => self.tell(outbound, client, documents).await,
                 frame = self.socket.recv() => {
                     heard_at = Instant::now();
                     client.is_seen();
-                    self.listen(frame, client).await
+                    self.listen(frame, client, documents).await
                 }
+                message = documents.hear() => match message {
+                    Some(message) => self.send(message).await,
+                    None => Ok(()),
+                },
                 _ = ping.tick() => self.send(Message::Ping(Default::default())).await,
                 () = tokio::time::sleep_until(heard_at + self.rules.silence_timeout) => {
                     self.metrics.clients_silent.add(1);
@@ -154,8 +168,14 @@ impl Conversation<'_> {
         }
     }
 
-    async fn tell(&mut self, outbound: Option<Outbound>, client: &Client) -> Result<(), Over> {
+    async fn tell(
+        &mut self,
+        outbound: Option<Outbound>,
+        client: &Client,
+        documents: &mut OpenDocuments,
+    ) -> Result<(), Over> {
         match outbound {
+            Some(Outbound::Text(text)) if text.starts_with(PULSE) => self.pulse(&text, documents).await,
             Some(Outbound::Text(text)) => self.send(Message::Text(Utf8Bytes::from(&*text))).await,
             Some(Outbound::Welcome { text, token }) => self.send(Message::Text(with_token(&text, &token).into())).await,
             // A class tells a state socket nothing else.
@@ -169,13 +189,34 @@ impl Conversation<'_> {
         }
     }
 
-    async fn listen(&mut self, frame: Option<Result<Message, axum::Error>>, client: &Client) -> Result<(), Over> {
+    /// The pulse of the class, with how its documents are that are open here.
+    async fn pulse(&mut self, text: &str, documents: &mut OpenDocuments) -> Result<(), Over> {
+        let mut asked = documents.ask_for_pulses();
+        let until = Instant::now() + DOCUMENT_PULSE;
+        while let Ok(Some(message)) = tokio::time::timeout_at(until, documents.hear_before_pulse(&mut asked)).await {
+            self.send(message).await?;
+        }
+        self.send(Message::Text(with_documents(text, &asked.pulses).into())).await
+    }
+
+    async fn listen(
+        &mut self,
+        frame: Option<Result<Message, axum::Error>>,
+        client: &Client,
+        documents: &mut OpenDocuments,
+    ) -> Result<(), Over> {
         let received = now();
         let text = match frame {
             None | Some(Ok(Message::Close(_))) => return Err(Over::Lost),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
-            Some(Ok(Message::Binary(_))) => return self.complain("invalid", NOT_BINARY).await,
-            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Binary(bytes))) => {
+                return match documents.take(&bytes).await {
+                    Ok(None) => Ok(()),
+                    Ok(Some(closed)) => self.say(&closed).await,
+                    Err(_) => self.complain("invalid", NO_DOCUMENT).await,
+                };
+            }
+            Some(Ok(Message::Text(text))) => self.short_enough(text)?,
             Some(Err(error)) => return Err(self.unreadable(&error)),
         };
         let known = match message::read(&text) {
@@ -187,6 +228,10 @@ impl Conversation<'_> {
             }
             Ok(Said::Ping(Ping { id, at })) => {
                 return self.say(&Own::Pong { id: &id, at: &at, received, sent: now() }).await;
+            }
+            Ok(Said::DocClose(name)) => {
+                documents.let_go(&name);
+                return Ok(());
             }
             Ok(Said::Leave) => client.says_goodbye().await,
             Ok(Said::Command(asked)) => {
@@ -207,6 +252,17 @@ impl Conversation<'_> {
         }
         self.metrics.clients_malformed.add(1);
         Err(Over::SentAway(close_code::INVALID, "too many messages that cannot be read".to_owned()))
+    }
+
+    /// The socket lets larger messages in than texts may be, for documents.
+    fn short_enough(&self, text: Utf8Bytes) -> Result<Utf8Bytes, Over> {
+        if text.len() <= self.rules.max_message_bytes {
+            return Ok(text);
+        }
+        self.metrics.state_malformed.add(1);
+        self.metrics.clients_malformed.add(1);
+        let (code, reason) = self.rules.too_large();
+        Err(Over::SentAway(code, reason))
     }
 
     fn unreadable(&self, error: &axum::Error) -> Over {
@@ -237,7 +293,11 @@ impl From<Lost> for Over {
     }
 }
 
-const NOT_BINARY: &str = "messages are JSON objects in text messages, and this was a binary one";
+const NOT_BINARY: &str = "the first message is a JSON object in a text message, and this was a binary one";
+const NO_DOCUMENT: &str =
+    "a binary message is the name of a document and a message of y-protocols, and this one is not";
+/// How the class's pulses begin, and nothing else does.
+const PULSE: &str = r#"{"t":"pulse","#;
 
 fn class_is_gone() -> Bye {
     Bye::for_now("restart", "the class was interrupted; connect again")
@@ -254,6 +314,15 @@ fn with_token(welcome: &str, token: &str) -> String {
     let token = serde_json::Value::from(token);
     let open = welcome.trim_end().strip_suffix('}').unwrap_or(welcome);
     format!("{open},\"token\":{token}}}")
+}
+
+/// Puts the documents into the object of a pulse.
+fn with_documents(pulse: &str, documents: &BTreeMap<String, Pulse>) -> String {
+    let open = pulse.trim_end().strip_suffix('}').unwrap_or(pulse);
+    match serde_json::to_string(documents) {
+        Ok(text) if !documents.is_empty() => format!("{open},\"docs\":{text}}}"),
+        _ => pulse.to_owned(),
+    }
 }
 
 #[cfg(test)]

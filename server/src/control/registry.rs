@@ -6,7 +6,7 @@ use super::media::Routes;
 use super::now;
 use super::session::{Logic, Mail, Outcome, Seat, Session, guarded};
 use crate::config::Config;
-use crate::documents::{ClassStandings, Permits};
+use crate::documents::{ClassStandings, Enforcement, Followed, Permits};
 use crate::media::Handle as Media;
 use crate::metrics::Metrics;
 use crate::store::{LiveSession, PolicyOverrides, SessionFilter, Store, StoreError};
@@ -20,7 +20,7 @@ use rand::distr::Alphanumeric;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -53,6 +53,8 @@ pub struct Shared {
     next_client: AtomicU64,
     next_group: AtomicU64,
     closing: AtomicBool,
+    /// Set once, by whoever made the documents of these classes.
+    pub(super) enforcement: OnceLock<Enforcement>,
 }
 
 /// A running class, from outside.
@@ -166,8 +168,15 @@ impl Control {
             next_client: AtomicU64::new(rand::rng().random_range(0..1 << (CLIENT_BITS - 1))),
             next_group: AtomicU64::new(1),
             closing: AtomicBool::new(false),
+            enforcement: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// From here on, what classes take away is acknowledged once it is in force in documents, too.
+    pub fn waits_for(&self, enforcement: Enforcement) {
+        // There is one server in one process or test, and it says so once.
+        let _ = self.shared.enforcement.set(enforcement);
     }
 
     /// Takes up every class that had not ended when the server stopped. Its people are `reconnecting` from its log on.
@@ -456,7 +465,8 @@ impl Control {
             mailbox,
             routes: Routes::new(self.shared.routes.clone(), group, sender),
             shared: self.shared.clone(),
-            standings: None,
+            followed: Followed::default(),
+            cleared: Vec::new(),
             seated,
             side_appends: 0,
         };

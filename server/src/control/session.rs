@@ -5,14 +5,15 @@ use super::client::Outbound;
 use super::media::Routes;
 use super::now;
 use super::registry::{Listed, Shared};
-use crate::documents::Standings;
+use crate::documents::{Followed, Standings};
 use crate::store::StoreError;
 use crate::token::{Claims, Resume, VideoGrant};
 use futures_util::StreamExt;
-use futures_util::stream::FuturesOrdered;
+use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use livekit_protocol::{SignalRequest, SignalResponse, signal_response};
+use lyceum_documents::DocId;
 use lyceum_node::{Answer, ClientId, CommandRequest, Enter, Input, Join, Node, Order, OrderId, Output, Stats};
-use lyceum_session::class::SideWrite;
+use lyceum_session::class::{ClassFact, SideWrite};
 use lyceum_session::{Event, Fact, PersonId, Profile, Reject, RoomName, Seq, SessionId, SpaceName, TenantId, UnixMs};
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -117,6 +118,8 @@ pub trait Logic: Send + 'static {
     fn standings(&self) -> Standings;
     /// Up to which event [`Logic::standings`] reaches.
     fn seq(&self) -> Seq;
+    /// See [`Node::durable`].
+    fn durable(&self) -> Seq;
 }
 
 impl Logic for Node {
@@ -143,6 +146,10 @@ impl Logic for Node {
     fn seq(&self) -> Seq {
         self.state().seq
     }
+
+    fn durable(&self) -> Seq {
+        self.durable()
+    }
 }
 
 /// A class, and what it needs of the server.
@@ -157,7 +164,9 @@ pub struct Session<L = Node> {
     pub(super) routes: Routes,
     pub(super) shared: Arc<Shared>,
     /// What people may do with documents, once somebody follows it.
-    pub(super) standings: Option<watch::Sender<Standings>>,
+    pub(super) followed: Followed,
+    /// Boards that the log says are cleared, and that are not yet.
+    pub(super) cleared: Vec<(Seq, DocId)>,
     /// How many people are connected, for others to read.
     pub(super) seated: Arc<AtomicUsize>,
     /// How many appends had side records alone.
@@ -176,6 +185,20 @@ pub enum Outcome {
 /// Without a timer, a class looks up once an hour.
 const NEVER: Duration = Duration::from_secs(3600);
 
+/// The node has long given up what was not enforced by then.
+const ENFORCED_AT_LAST: Duration = Duration::from_secs(1);
+
+/// What a class waits for beside its mail.
+#[derive(Default)]
+struct Pending {
+    commits: FuturesOrdered<Commit>,
+    /// What documents have to enforce, by number.
+    enforced: FuturesUnordered<Enforcing>,
+}
+
+/// The number of what was enforced, unless it could not be.
+type Enforcing = Pin<Box<dyn Future<Output = Option<u64>> + Send>>;
+
 type Commit = Pin<Box<dyn Future<Output = Result<Stored, StoreError>> + Send>>;
 
 /// What is on disk now.
@@ -191,30 +214,31 @@ enum Stored {
 enum Turn {
     Mail(Mail),
     Committed(Result<Stored, StoreError>),
+    Enforced(Option<u64>),
     Timeout,
 }
 
 impl<L: Logic> Session<L> {
     /// Runs the class until it is over.
     pub async fn run(&mut self) -> Outcome {
-        let mut commits: FuturesOrdered<Commit> = FuturesOrdered::new();
-        let outcome = self.take_turns(&mut commits).await;
+        let mut pending = Pending::default();
+        let outcome = self.take_turns(&mut pending).await;
         // Whoever takes this class up again must find all of its log.
-        while commits.next().await.is_some() {}
+        while pending.commits.next().await.is_some() {}
         outcome
     }
 
-    async fn take_turns(&mut self, commits: &mut FuturesOrdered<Commit>) -> Outcome {
+    async fn take_turns(&mut self, pending: &mut Pending) -> Outcome {
         let mut seats: HashMap<ClientId, Seat> = HashMap::new();
         let mut orders = Orders::default();
         let mut seated = 0;
         loop {
-            match self.perform_outputs(&mut seats, &mut orders, commits) {
+            match self.perform_outputs(&mut seats, &mut orders, pending) {
                 Ok(Step::GoOn) => {}
                 Ok(Step::Stop) => return Outcome::Closed,
                 Err(Panicked) => return self.fall(),
             }
-            let input = match self.turn(commits).await {
+            let input = match self.turn(pending).await {
                 Turn::Mail(Mail::Join { client, join, seat }) => {
                     seats.insert(client, seat);
                     Input::Join { client, join }
@@ -232,7 +256,8 @@ impl<L: Logic> Session<L> {
                 }
                 Turn::Mail(Mail::Order { order, answer }) => Input::Order { id: orders.wait(answer), order },
                 Turn::Mail(Mail::Standings { answer }) => {
-                    self.show_standings(answer);
+                    self.followed.ask(self.node.durable(), answer);
+                    self.tell_followers();
                     continue;
                 }
                 Turn::Mail(Mail::Media(event)) => Input::Media(event),
@@ -244,6 +269,9 @@ impl<L: Logic> Session<L> {
                     tracing::error!(room = %self.room, session = %self.session, %error, "the log of a class cannot be written");
                     Input::StoreFailed
                 }
+                Turn::Enforced(Some(id)) => Input::Enforced { id },
+                // The node gives it up in time.
+                Turn::Enforced(None) => continue,
                 Turn::Timeout => Input::Timeout,
             };
             if seats.len() != seated {
@@ -256,35 +284,23 @@ impl<L: Logic> Session<L> {
                 return self.fall();
             }
             self.count(&counted, &self.node.stats());
-            self.tell_standings();
+            self.tell_followers();
         }
     }
 
-    fn show_standings(&mut self, answer: oneshot::Sender<watch::Receiver<Standings>>) {
+    /// Tells whoever serves documents of the class what people may do by now.
+    fn tell_followers(&mut self) {
         let node = &self.node;
-        let standings = self.standings.get_or_insert_with(|| watch::Sender::new(node.standings()));
-        standings.send_if_modified(|told| std::mem::replace(told, node.standings()).seq != node.seq());
-        // Whoever asked may have gone.
-        let _ = answer.send(standings.subscribe());
-    }
-
-    /// Tells whoever serves documents of the class what people may do by now: before anybody is answered, so that what is
-    /// taken away is taken away there first.
-    fn tell_standings(&self) {
-        let Some(standings) = self.standings.as_ref().filter(|standings| standings.receiver_count() > 0) else {
-            return;
-        };
-        if standings.borrow().seq != self.node.seq() {
-            standings.send_replace(self.node.standings());
-        }
+        self.followed.goes_on(node.seq(), node.durable(), || node.standings());
     }
 
     /// Waits for the next thing that happens. Which of several comes first is left to chance, so that a flood of mail starves
     /// neither commits nor timers.
-    async fn turn(&mut self, commits: &mut FuturesOrdered<Commit>) -> Turn {
+    async fn turn(&mut self, pending: &mut Pending) -> Turn {
         let due = self.node.poll_timeout().map(|(at, _)| Duration::from_millis(at.0.saturating_sub(now().0)));
         tokio::select! {
-            Some(result) = commits.next() => Turn::Committed(result),
+            Some(result) = pending.commits.next() => Turn::Committed(result),
+            Some(done) = pending.enforced.next() => Turn::Enforced(done),
             // `routes` holds a sender, so the mailbox never runs dry for good.
             Some(mail) = self.mailbox.recv() => Turn::Mail(mail),
             () = tokio::time::sleep(due.unwrap_or(NEVER)) => Turn::Timeout,
@@ -296,14 +312,15 @@ impl<L: Logic> Session<L> {
         &mut self,
         seats: &mut HashMap<ClientId, Seat>,
         orders: &mut Orders,
-        commits: &mut FuturesOrdered<Commit>,
+        pending: &mut Pending,
     ) -> Result<Step, Panicked> {
         while let Some(output) = guarded(|| self.node.poll_output())? {
             match output {
                 Output::Append { events, side } => {
                     let commit = self.append(events, side);
-                    commits.push_back(commit);
+                    pending.commits.push_back(commit);
                 }
+                Output::Enforce { id, seq } => pending.enforced.push(self.enforced(id, seq)),
                 Output::Text { client, text } => self.tell(seats, client, Outbound::Text(text)),
                 Output::Welcome { client, person, profile, space, text } => {
                     let seat = seats.get(&client);
@@ -346,6 +363,31 @@ impl<L: Logic> Session<L> {
         Ok(Step::GoOn)
     }
 
+    /// Resolves when documents have let go of what was taken away up to an event, and the boards are empty that were cleared.
+    fn enforced(&mut self, id: u64, seq: Seq) -> Enforcing {
+        let (tenant, room, session) = (self.tenant.clone(), self.room.clone(), self.session.clone());
+        let boards: Vec<DocId> = self.cleared.extract_if(.., |(at, _)| *at <= seq).map(|(_, board)| board).collect();
+        let Some(enforcement) = self.shared.enforcement.get().cloned() else {
+            return Box::pin(std::future::ready(Some(id)));
+        };
+        Box::pin(async move {
+            let done = async {
+                for board in &boards {
+                    if !enforcement.clear(&tenant, &room, board).await {
+                        return None;
+                    }
+                }
+                enforcement.reached(&tenant, &session, seq).await;
+                Some(id)
+            };
+            let done = tokio::time::timeout(ENFORCED_AT_LAST, done).await.ok().flatten();
+            if done.is_none() {
+                tracing::warn!(%session, %seq, "documents did not confirm what was taken away or cleared");
+            }
+            done
+        })
+    }
+
     /// Adds what the node has counted to the server's counters.
     fn count(&self, before: &Stats, after: &Stats) {
         let metrics = &self.shared.metrics;
@@ -360,6 +402,9 @@ impl<L: Logic> Session<L> {
     fn append(&mut self, events: Vec<Event>, side: Vec<SideWrite>) -> Commit {
         for event in &events {
             self.note(event);
+            if let Fact::Class(ClassFact::BoardCleared { space, deck, page, .. }) = &event.fact {
+                self.cleared.push((event.seq, board(space, *deck, *page)));
+            }
         }
         let stored = match events.last() {
             Some(last) => Stored::Events(last.seq),
@@ -447,6 +492,15 @@ impl<L: Logic> Session<L> {
         self.shared.metrics.session_panics.add(1);
         tracing::error!(room = %self.room, session = %self.session, "this class stopped because of a bug; its clients come back to its log");
         Outcome::Panicked
+    }
+}
+
+/// A board without slides is one of deck 0.
+fn board(space: &SpaceName, deck: Seq, page: u32) -> DocId {
+    let space = space.0.clone();
+    match deck {
+        Seq(0) => DocId::Blank { space, page },
+        Seq(deck) => DocId::Page { space, deck, page },
     }
 }
 

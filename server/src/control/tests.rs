@@ -55,6 +55,10 @@ impl Logic for Clumsy {
     fn seq(&self) -> Seq {
         Seq(0)
     }
+
+    fn durable(&self) -> Seq {
+        Seq(0)
+    }
 }
 
 struct School {

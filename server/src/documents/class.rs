@@ -42,8 +42,8 @@ pub(super) enum Mail {
         document: DocId,
         answer: oneshot::Sender<Option<DocSeq>>,
     },
-    Pulses {
-        answer: oneshot::Sender<Vec<(DocId, Pulse)>>,
+    Pulse {
+        client: ClientKey,
     },
     Shutdown,
 }
@@ -94,7 +94,20 @@ struct Kept {
     generation: u64,
     /// What was last told of each person.
     told: BTreeMap<Arc<str>, (Rights, u64)>,
+    /// As it was worked out last.
+    pulse: Option<Pulse>,
     _counted: crate::metrics::Present,
+}
+
+impl Kept {
+    /// Worked out once for each state: everybody who has the document open asks for it every few seconds.
+    fn pulse(&mut self) -> Option<Pulse> {
+        let seq = self.hub.settled()?;
+        if self.pulse.is_none_or(|known| known.seq != seq) {
+            self.pulse = self.hub.pulse();
+        }
+        self.pulse
+    }
 }
 
 /// Where a client sits.
@@ -167,9 +180,13 @@ impl Task {
                     self.tell(&document, Input::Clear { request: self.next_clear });
                 }
             }
-            Mail::Pulses { answer } => {
-                let pulses = self.hubs.iter().filter_map(|(id, kept)| Some((id.clone(), kept.hub.pulse()?)));
-                let _ = answer.send(pulses.collect());
+            Mail::Pulse { client } => {
+                let document = self.seats.get(&client).map(|place| place.document.clone());
+                let kept = document.and_then(|document| self.hubs.get_mut(&document));
+                let pulse = kept.and_then(Kept::pulse);
+                let mut slow = Vec::new();
+                self.say(client, Outbound::Pulse(pulse), &mut slow);
+                self.let_go(slow);
             }
             // Ends the loop before it comes here.
             Mail::Shutdown => {}
@@ -213,7 +230,7 @@ impl Task {
         let generation = self.generation;
         let hub = Hub::new(self.now(), document.clone(), generation, rand::rng().random(), self.shared.limits);
         let _counted = self.shared.metrics.documents.enter();
-        self.hubs.insert(document.clone(), Kept { hub, generation, told: BTreeMap::new(), _counted });
+        self.hubs.insert(document.clone(), Kept { hub, generation, told: BTreeMap::new(), pulse: None, _counted });
         let loaded = self.shared.log.load(self.place(document));
         let (document, metrics) = (document.clone(), self.shared.metrics.clone());
         self.done.push(Box::pin(async move {
@@ -295,6 +312,11 @@ impl Task {
         for output in outputs {
             self.perform(document, generation, output, &mut slow);
         }
+        self.let_go(slow);
+    }
+
+    /// Clients that do not keep up: they can come back and be told afresh.
+    fn let_go(&mut self, slow: Vec<ClientKey>) {
         for client in slow {
             self.shared.metrics.clients_too_slow.add(1);
             self.gone(client);

@@ -7,7 +7,7 @@ mod permits;
 mod socket;
 
 pub use log::DocumentLog;
-pub use permits::{ClassStandings, Permits, Standings};
+pub use permits::{ClassStandings, Followed, Permits, Standings};
 pub use socket::routes;
 
 use crate::control::Refusal;
@@ -17,7 +17,8 @@ use lyceum_documents::{ClientKey, Code, DocId, DocSeq, Limits, Pulse, Refusal as
 use lyceum_session::{PersonId, RoomName, Seq, SessionId, TenantId};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Messages that may wait for the task of a class's documents; then clients wait.
@@ -38,9 +39,11 @@ pub(super) struct Shared {
     permits: Arc<dyn Permits>,
     limits: Limits,
     metrics: Arc<Metrics>,
-    classes: Mutex<HashMap<(TenantId, SessionId), Entry>>,
+    classes: Mutex<Classes>,
     next_client: AtomicU64,
 }
+
+type Classes = HashMap<(TenantId, SessionId), Entry>;
 
 #[derive(Clone)]
 struct Entry {
@@ -92,6 +95,9 @@ pub enum Outbound {
         /// as of this update.
         seq: DocSeq,
     },
+    /// The answer to [`Seat::asks_for_pulse`]: how the document is now that everything before has been heard. `None` while something
+    /// is under way.
+    Pulse(Option<Pulse>),
     /// Nothing follows.
     Close {
         /// For programs.
@@ -167,14 +173,9 @@ impl Documents {
         Err(NotOpened::Class(Refusal::Unreachable))
     }
 
-    /// Resolves when whatever the class took from people up to this event has no effect on anybody any more. A class without
-    /// open documents is there at once.
-    pub async fn enforced(&self, tenant: &TenantId, session: &SessionId, seq: Seq) {
-        let entry = self.lock().get(&(tenant.clone(), session.clone())).cloned();
-        if let Some(mut entry) = entry {
-            // An error means that its task is over, and everybody gone.
-            let _ = entry.enforced.wait_for(|reached| *reached >= seq).await;
-        }
+    /// For the classes, which tell their people so when it is in force.
+    pub fn enforcement(&self) -> Enforcement {
+        Enforcement(Arc::downgrade(&self.shared))
     }
 
     /// Empties a board. The place in its log before that, or nothing if it could not be done.
@@ -193,16 +194,6 @@ impl Documents {
         let unreachable = || NotOpened::Class(Refusal::Unreachable);
         entry.mailbox.send(Mail::Clear { document: document.clone(), answer }).await.map_err(|_| unreachable())?;
         answered.await.map_err(|_| unreachable())
-    }
-
-    /// The state of every open document of a class at which nothing is under way.
-    pub async fn pulses(&self, tenant: &TenantId, session: &SessionId) -> Vec<(DocId, Pulse)> {
-        let Some(entry) = self.lock().get(&(tenant.clone(), session.clone())).cloned() else { return Vec::new() };
-        let (answer, answered) = oneshot::channel();
-        match entry.mailbox.send(Mail::Pulses { answer }).await {
-            Ok(()) => answered.await.unwrap_or_default(),
-            Err(_) => Vec::new(),
-        }
     }
 
     /// Sends everybody away, stores what waits, and closes the log.
@@ -231,7 +222,7 @@ impl Documents {
         tokio::spawn(async move {
             let task = shared.metrics.tasks.enter();
             class::run(shared.clone(), key.clone(), class.standings, mail, reached).await;
-            let mut classes = shared.classes.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut classes = lock(&shared.classes);
             if classes.get(&key).is_some_and(|entry| entry.mailbox.is_closed()) {
                 classes.remove(&key);
             }
@@ -240,8 +231,39 @@ impl Documents {
         entry
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(TenantId, SessionId), Entry>> {
-        self.shared.classes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Classes> {
+        lock(&self.shared.classes)
+    }
+}
+
+fn lock(classes: &Mutex<Classes>) -> MutexGuard<'_, Classes> {
+    classes.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether what a class took away from people has an effect on documents. Does not keep the documents open.
+#[derive(Clone)]
+pub struct Enforcement(Weak<Shared>);
+
+impl Enforcement {
+    /// See [`Documents::clear`]; false if it could not be done. A board that there is not has nothing on it.
+    pub async fn clear(&self, tenant: &TenantId, room: &RoomName, board: &DocId) -> bool {
+        let Some(shared) = self.0.upgrade() else { return false };
+        match (Documents { shared }).clear(tenant, room, board).await {
+            Ok(before) => before.is_some(),
+            Err(not_opened) => not_opened == NotOpened::NoSuchDocument,
+        }
+    }
+
+    /// Resolves when nobody can do anything any more that they could only before this event. A class without open documents is
+    /// there at once.
+    pub async fn reached(&self, tenant: &TenantId, session: &SessionId, seq: Seq) {
+        let Some(shared) = self.0.upgrade() else { return };
+        let entry = lock(&shared.classes).get(&(tenant.clone(), session.clone())).cloned();
+        drop(shared);
+        if let Some(mut entry) = entry {
+            // An error means that its task is over, and everybody gone.
+            let _ = entry.enforced.wait_for(|reached| *reached >= seq).await;
+        }
     }
 }
 
@@ -252,9 +274,19 @@ impl Seat {
         self.mailbox.send(Mail::Frame { client: self.client, epoch, frame }).await.is_ok()
     }
 
+    /// Has [`Outbound::Pulse`] come behind everything that the document has for the client by now; false if it is too busy.
+    pub fn asks_for_pulse(&self) -> bool {
+        self.mailbox.try_send(Mail::Pulse { client: self.client }).is_ok()
+    }
+
     /// The next for the client. `None`: it did not keep up, or the class is no more.
     pub async fn hear(&mut self) -> Option<Outbound> {
         self.outbound.recv().await
+    }
+
+    /// The same, for who listens to several.
+    pub fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<Option<Outbound>> {
+        self.outbound.poll_recv(cx)
     }
 }
 

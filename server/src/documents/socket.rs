@@ -121,7 +121,7 @@ async fn carry(socket: &mut WebSocket, seat: &mut Seat, rules: Rules, metrics: &
                 Some(Outbound::Frame { frame, .. }) => Message::Binary(frame.to_vec().into()),
                 Some(Outbound::Close { code, reason }) => return Over::SentAway(code as u16, reason.to_owned()),
                 // Not for stock providers.
-                Some(Outbound::Ack { .. } | Outbound::Reset { .. }) => continue,
+                Some(Outbound::Ack { .. } | Outbound::Reset { .. } | Outbound::Pulse(_)) => continue,
                 None => {
                     let reason = "you do not keep up, or the class is no more: connect again";
                     return Over::SentAway(Code::Again as u16, reason.to_owned());

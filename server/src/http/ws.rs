@@ -59,14 +59,17 @@ impl Rules {
         }
     }
 
+    /// The close code and the reason for who sent a message that is too large.
+    pub fn too_large(&self) -> (u16, String) {
+        (close_code::SIZE, format!("a message may have {} bytes", self.max_message_bytes))
+    }
+
     /// The close code and the reason for who sent what is no message at all.
     pub fn unreadable(&self, error: &axum::Error) -> Result<(u16, String), Lost> {
         use tokio_tungstenite::tungstenite::Error;
         let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<Error>());
         match cause {
-            Some(Error::Capacity(_)) => {
-                Ok((close_code::SIZE, format!("a message may have {} bytes", self.max_message_bytes)))
-            }
+            Some(Error::Capacity(_)) => Ok(self.too_large()),
             Some(Error::Utf8(_)) => Ok((close_code::INVALID, "a text message is not UTF-8".to_owned())),
             _ => Err(Lost),
         }

@@ -316,6 +316,7 @@ impl MediaWorld {
                 Output::RefreshToken { .. }
                 | Output::Moved { .. }
                 | Output::Reply { .. }
+                | Output::Enforce { .. }
                 | Output::Text { .. }
                 | Output::Welcome { .. }
                 | Output::Closed => {}

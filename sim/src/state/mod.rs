@@ -542,6 +542,10 @@ impl World {
             Output::Signal { client, response } => {
                 self.sends_to_tab(client, |client| Happening::TabHears { client, response });
             }
+            Output::Enforce { id, .. } => {
+                let input = Box::new(Input::Enforced { id });
+                self.later(0, Happening::NodeGets { incarnation, input });
+            }
             Output::RefreshToken { .. } | Output::Reply { .. } | Output::Text { .. } | Output::Welcome { .. } => {}
             Output::Moved { client, space, mut moved, .. } => {
                 moved.token = space.0;

@@ -27,6 +27,7 @@ pub struct Class {
     /// What is on the screens of those who have the state socket.
     pub screens: BTreeMap<ClientId, Screen>,
     pub media_is_deaf: bool,
+    pub documents_are_deaf: bool,
     commands_given: u64,
     pub closed: bool,
     pub replies: BTreeMap<OrderId, Result<Answer, Reject>>,
@@ -82,6 +83,7 @@ impl Class {
             people,
             screens: BTreeMap::new(),
             media_is_deaf: false,
+            documents_are_deaf: false,
             commands_given: 0,
             closed: false,
             replies: BTreeMap::new(),
@@ -189,6 +191,11 @@ impl Class {
                 let said = Say::RoomMoved(*moved);
                 self.people.entry(client).or_default().hears(&said, &self.disk);
                 self.journal.push(Entry::Said(client, Box::new(said)));
+            }
+            Output::Enforce { id, .. } => {
+                if !self.documents_are_deaf {
+                    self.node.handle(self.now, Input::Enforced { id });
+                }
             }
             Output::Text { client, text } => self.screens.entry(client).or_default().hears(&text, &self.disk),
             Output::Welcome { client, text, .. } => self.screens.entry(client).or_default().hears(&text, &self.disk),
