@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Files below this size or of these kinds do not get smaller.
 const MIN_BYTES: usize = 256;
-const COMPRESSED_ALREADY: [&str; 7] = ["woff2", "png", "jpg", "jpeg", "webp", "avif", "mp4"];
+const COMPRESSED_ALREADY: [&str; 8] = ["woff2", "png", "jpg", "jpeg", "webp", "avif", "mp4", "bcmap"];
 
 fn main() -> io::Result<()> {
     let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").ok_or(io::ErrorKind::NotFound)?);

@@ -1,11 +1,12 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { excalidrawParts, pdfParts } from "./embedded-parts.mjs";
 
 /** The server that `npm run dev` talks to: `lyceum serve --dev`. */
 const devServer = "http://127.0.0.1:7880";
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), excalidrawParts(), pdfParts()],
   resolve: { conditions: ["lyceum-source", "module", "browser", "development|production"] },
   build: {
     target: "es2022",
@@ -20,6 +21,7 @@ export default defineConfig({
     proxy: {
       "/api": devServer,
       "/rtc": { target: devServer, ws: true },
+      "/classroom": { target: devServer, ws: true },
     },
   },
 });

@@ -1,7 +1,8 @@
 /** The class itself: bar on top, the lesson in front, your desk at the bottom, and the people list at the side. */
 import { inviteLink, type Classroom, type ClassroomState, type Connection } from "@lyceum/sdk";
 import { CircleQuestionMark, Headphones, Link, UserRoundPlus } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { FrontTabs, useFront } from "../board/FrontTabs";
 import { useIsPhone } from "../lib/hooks";
 import { notice, useNotice } from "../lib/notices";
 import { Mark } from "../Mark";
@@ -15,6 +16,8 @@ import { Stage } from "./Stage";
 import { useAnnouncements } from "./useAnnouncements";
 import { useShortcuts } from "./useShortcuts";
 
+const WorkArea = lazy(() => import("../board/WorkArea"));
+
 interface Props {
   classroom: Classroom;
   state: ClassroomState;
@@ -27,6 +30,7 @@ export function ClassView({ classroom, state, connection }: Props) {
   const [peopleShown, setPeopleShown] = useState(false);
   const [helpShown, setHelpShown] = useState(false);
   const front = useRef<HTMLElement>(null);
+  const [view, setView] = useFront(classroom);
   const notes = useNotice();
   const lost = connection.phase === "reconnecting";
   const sharers = people.filter((person) => person.sharesScreen && person.presence === "online");
@@ -96,7 +100,12 @@ export function ClassView({ classroom, state, connection }: Props) {
       {isPhone && notes !== null && <p className="phone-note">{notes}</p>}
       <main className="front" ref={front} tabIndex={-1} data-region aria-label="The class">
         <Banner classroom={classroom} state={state} connection={connection} />
-        {sharers.length > 0 ? (
+        <FrontTabs classroom={classroom} view={view} onView={setView} />
+        {view !== "people" ? (
+          <Suspense fallback={<p className="empty">One moment…</p>}>
+            <WorkArea classroom={classroom} view={view} />
+          </Suspense>
+        ) : sharers.length > 0 ? (
           <Stage
             people={people}
             sharers={sharers}

@@ -55,7 +55,7 @@ export function useShortcuts(actions: Record<string, () => void>): void {
 function isTyping(target: EventTarget | null): boolean {
   return (
     target instanceof HTMLElement &&
-    target.closest("input, textarea, select, dialog, [contenteditable]") !== null
+    target.closest("input, textarea, select, dialog, [contenteditable], [data-own-keys]") !== null
   );
 }
 

@@ -78,6 +78,7 @@ export class SharedDocument {
   readonly counters: DocumentCounters = { acks: 0, resets: 0, agreed: 0, disagreed: 0, rebuilt: 0 };
   private current: DocumentState;
   private readonly changed = new Listeners();
+  private readonly resetting = new Listeners();
 
   /** Of the connection of the moment: whether the server knows what we have, so that updates make sense to it. */
   private introduced = false;
@@ -121,6 +122,16 @@ export class SharedDocument {
   /** Calls back after each change of `state`; returns how to stop. */
   subscribe(listener: () => void): () => void {
     return this.changed.add(listener);
+  }
+
+  /** The hash of what is here, as the server's pulse has it. */
+  get hash(): string {
+    return documentHash(this.current.doc);
+  }
+
+  /** Calls back before a refusal takes the document away: the last moment to write into it what should become scraps. */
+  onReset(listener: () => void): () => void {
+    return this.resetting.add(listener);
   }
 
   discardScraps(): void {
@@ -227,7 +238,7 @@ export class SharedDocument {
   handlePulse({ hash }: DocPulse): void {
     const isQuiet = this.introduced && this.unanswered === 0 && this.unsent.length === 0;
     if (!isQuiet || this.current.phase !== "open") return;
-    if (documentHash(this.current.doc) === hash) {
+    if (this.hash === hash) {
       this.counters.agreed += 1;
       this.distrust = 0;
       return;
@@ -249,6 +260,7 @@ export class SharedDocument {
 
   private handleReset({ code, message, snapshot }: Extract<DocumentMessage, { kind: "reset" }>): void {
     this.counters.resets += 1;
+    this.resetting.tell();
     const before = this.current.doc;
     const after = new Y.Doc();
     Y.applyUpdate(after, snapshot, this);

@@ -286,6 +286,17 @@ describe("what is refused", () => {
     expect([...documents.doc(board).getMap("elements").keys()]).toEqual(["taken"]);
   });
 
+  it("has what was in hand at that moment", async () => {
+    const ben = await Somebody.comesIn("ben");
+    const his = await ben.opens(board);
+    documents.rights.set("ben", "nothing");
+    his.onReset(() => draws(his, "in hand"));
+    draws(his, "refused");
+    await passes(100);
+    const ids = his.state.scraps.flatMap(({ elements }) => elements.map(({ id }) => id));
+    expect(ids.sort()).toEqual(["in hand", "refused"]);
+  });
+
   it("ends after one scrap for several updates on their way", async () => {
     const ben = await Somebody.comesIn("ben");
     const his = await ben.opens(board);

@@ -65,6 +65,11 @@ export class Documents {
     this.letGoIfDone(document.name);
   }
 
+  /** A document that is open here, without opening it. */
+  get(name: string): SharedDocument | undefined {
+    return this.held.get(name)?.document;
+  }
+
   /** Every document that is here, by name. */
   get all(): ReadonlyMap<string, SharedDocument> {
     return new Map(Array.from(this.held, ([name, { document }]) => [name, document]));

@@ -1,0 +1,4 @@
+import type { Plugin } from "vite";
+
+export function excalidrawParts(): Plugin;
+export function pdfParts(): Plugin;
