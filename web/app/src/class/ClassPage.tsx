@@ -6,16 +6,17 @@ import { ClassView } from "./ClassView";
 import { openClassroom, useClassroom } from "./classroom";
 import { EndedPage } from "./EndedPage";
 import { PreJoin } from "./PreJoin";
+import { ClassContext } from "./state";
 
 const classroom = openClassroom(window.location.pathname);
 
 export default function ClassPage() {
   if (classroom === null) return <LostPage />;
   return (
-    <>
+    <ClassContext value={classroom}>
       <Announcer />
       <PhaseView classroom={classroom} />
-    </>
+    </ClassContext>
   );
 }
 

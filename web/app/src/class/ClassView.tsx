@@ -1,6 +1,6 @@
-/** The class itself: bar on top, the lesson in front, your desk at the bottom, and the people list at the side. */
+/** The class itself: bar on top, the lesson in front, your desk at the bottom, and one panel at the side. */
 import { inviteLink, type Classroom, type ClassroomState, type Connection } from "@lyceum/sdk";
-import { CircleQuestionMark, Headphones, Link, UserRoundPlus } from "lucide-react";
+import { CircleQuestionMark, DoorOpen, Headphones, Link, Lock, Timer, UserRoundPlus } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { FrontTabs, useFront } from "../board/FrontTabs";
 import { useIsPhone } from "../lib/hooks";
@@ -10,11 +10,30 @@ import { Banner } from "./Banner";
 import { Desk } from "./Desk";
 import { Gallery } from "./Gallery";
 import { HelpDialog } from "./HelpDialog";
-import { PeoplePanel } from "./PeoplePanel";
+import type { ConversationId } from "./chat";
+import { PhoneNote } from "./PhoneNote";
+import { PeoplePanel } from "./panels/PeoplePanel";
 import { Signal } from "./Signal";
-import { Stage } from "./Stage";
+import { Spotlight, Stage } from "./Stage";
+import { useTimer } from "./moments";
+import { useAsked } from "./polls";
+import { useAct, useAll, useCan, useMySpace, useMyself, useOne, useServerNow } from "./state";
+import { TableStrip } from "./TableStrip";
 import { useAnnouncements } from "./useAnnouncements";
+import { clockWords } from "./words";
 import { useShortcuts } from "./useShortcuts";
+import { useStanding } from "./useStanding";
+
+const ChatPanel = lazy(() => import("./panels/ChatPanel").then((module) => ({ default: module.ChatPanel })));
+
+const PollsPanel = lazy(() =>
+  import("./panels/PollsPanel").then((module) => ({ default: module.PollsPanel })),
+);
+const TablesPanel = lazy(() =>
+  import("./panels/TablesPanel").then((module) => ({ default: module.TablesPanel })),
+);
+
+export type PanelName = "people" | "chat" | "polls" | "tables" | "more";
 
 const WorkArea = lazy(() => import("../board/WorkArea"));
 
@@ -27,20 +46,53 @@ interface Props {
 export function ClassView({ classroom, state, connection }: Props) {
   const { people, picturesPaused, room } = state;
   const isPhone = useIsPhone();
-  const [peopleShown, setPeopleShown] = useState(false);
+  const [panel, setPanel] = useState<PanelName | null>(null);
+  const [conversation, setConversation] = useState<ConversationId | null>(null);
   const [helpShown, setHelpShown] = useState(false);
   const front = useRef<HTMLElement>(null);
   const [view, setView] = useFront(classroom);
   const notes = useNotice();
+  const { id: me } = useMyself();
+  const act = useAct();
+  const mayRaise = useCan("hand.raise");
+  const handUp = useOne("hands", me) !== undefined;
+  const space = useMySpace();
+  const spotlight = useSpotlight(state);
+  const asked = useAsked();
+  const [shownFor, setShownFor] = useState<string | null>(null);
+  // What is asked comes forward by itself; who is writing or talking to people is not interrupted by it.
+  const [quiet, setQuiet] = useState(false);
+  if (asked !== shownFor) {
+    setShownFor(asked);
+    if (asked !== null && (panel === null || panel === "tables")) {
+      setPanel("polls");
+      setQuiet(true);
+    }
+    // On a phone it would stand before the lesson.
+    if (asked === null && quiet && isPhone && panel === "polls") setPanel(null);
+  }
+  const toggle = (name: PanelName) => {
+    setQuiet(false);
+    setPanel((shown) => (shown === name ? null : name));
+  };
+  const close = () => setPanel(null);
   const lost = connection.phase === "reconnecting";
   const sharers = people.filter((person) => person.sharesScreen && person.presence === "online");
 
   useAnnouncements(state);
+  useStanding(classroom);
   useShortcuts({
     m: () => void classroom.setMicrophone(!state.me.microphone.on),
     v: () => void classroom.setCamera(!state.me.camera.on),
     s: () => void classroom.setScreenShare(!state.me.screen.on),
-    r: () => setPeopleShown((shown) => !shown),
+    r: () => toggle("people"),
+    c: () => toggle("chat"),
+    p: () => toggle("polls"),
+    t: () => toggle("tables"),
+    h: () => {
+      if (handUp) void act("hand.lower");
+      else if (mayRaise) void act("hand.raise", { intent: "question" });
+    },
     "?": () => setHelpShown(true),
   });
   useEffect(() => {
@@ -54,7 +106,7 @@ export function ClassView({ classroom, state, connection }: Props) {
 
   return (
     <div
-      className={peopleShown && !isPhone ? "room with-side" : "room"}
+      className={panel !== null && !isPhone ? "room with-side" : "room"}
       data-testid="class"
       data-phase={connection.phase}
     >
@@ -77,17 +129,18 @@ export function ClassView({ classroom, state, connection }: Props) {
             {isPhone ? "Show pictures" : "Audio only: show pictures"}
           </button>
         )}
+        <TimerChip onShow={() => setPanel("polls")} />
+        <DoorChips onShow={() => setPanel("people")} />
         <ConnectionChip state={state} lost={lost} />
-        {isPhone && (
-          <button
-            className="ib tap"
-            aria-label="Copy invite link"
-            data-testid="copy-invite"
-            onClick={copyInvite}
-          >
-            <UserRoundPlus className="i" aria-hidden="true" />
-          </button>
-        )}
+        <button
+          className={isPhone ? "ib tap" : "btn small"}
+          aria-label="Copy invite link"
+          data-testid="copy-invite"
+          onClick={copyInvite}
+        >
+          <UserRoundPlus className="i s" aria-hidden="true" />
+          {!isPhone && "Copy invite"}
+        </button>
         <button
           className={isPhone ? "ib tap" : "btn small"}
           aria-label={isPhone ? "Help" : undefined}
@@ -97,9 +150,10 @@ export function ClassView({ classroom, state, connection }: Props) {
           {!isPhone && "Help"}
         </button>
       </header>
-      {isPhone && notes !== null && <p className="phone-note">{notes}</p>}
+      {isPhone && notes !== null && <PhoneNote notice={notes} />}
       <main className="front" ref={front} tabIndex={-1} data-region aria-label="The class">
         <Banner classroom={classroom} state={state} connection={connection} />
+        <TableStrip />
         <FrontTabs classroom={classroom} view={view} onView={setView} />
         {view !== "people" ? (
           <Suspense fallback={<p className="empty">One moment…</p>}>
@@ -112,25 +166,54 @@ export function ClassView({ classroom, state, connection }: Props) {
             frozen={lost}
             picturesPaused={picturesPaused}
             onShowPictures={() => classroom.setPicturesPaused(false)}
-            onShowPeople={() => setPeopleShown(true)}
+            onShowPeople={() => setPanel("people")}
+          />
+        ) : spotlight !== undefined ? (
+          <Spotlight
+            people={people}
+            person={spotlight}
+            frozen={lost}
+            picturesPaused={picturesPaused}
+            onShowPeople={() => setPanel("people")}
           />
         ) : people.length > 0 ? (
           <Gallery people={people} frozen={lost} picturesPaused={picturesPaused} />
         ) : (
-          <EmptyRoom lost={lost} onCopy={copyInvite} />
+          <EmptyRoom lost={lost} atTable={space !== "main"} onCopy={copyInvite} />
         )}
       </main>
-      {peopleShown && (
-        <PeoplePanel me={state.me} people={people} asSheet={isPhone} onClose={() => setPeopleShown(false)} />
+      {panel === "people" && (
+        <PeoplePanel
+          state={state}
+          asSheet={isPhone}
+          onClose={close}
+          onCopyInvite={copyInvite}
+          onWriteTo={(person) => {
+            setConversation(`pair:${person}`);
+            setPanel("chat");
+          }}
+        />
       )}
+      <Suspense fallback={null}>
+        {panel === "chat" && (
+          <ChatPanel
+            asSheet={isPhone}
+            conversation={conversation}
+            onConversation={setConversation}
+            onClose={close}
+          />
+        )}
+        {panel === "polls" && <PollsPanel asSheet={isPhone} quiet={quiet} onClose={close} />}
+        {panel === "tables" && <TablesPanel asSheet={isPhone} onClose={close} />}
+      </Suspense>
       <Desk
         classroom={classroom}
         state={state}
         lost={lost}
         note={isPhone ? null : notes}
-        peopleShown={peopleShown}
-        onTogglePeople={() => setPeopleShown(!peopleShown)}
-        onCopyInvite={copyInvite}
+        panel={panel}
+        onToggle={toggle}
+        asked={asked !== null}
       />
       <HelpDialog shown={helpShown} onClose={() => setHelpShown(false)} />
     </div>
@@ -146,6 +229,51 @@ async function copyInviteLink({ room, shareInvite }: ClassroomState): Promise<vo
     // No clipboard on insecure pages, or the browser refused it: the person copies by hand.
     window.prompt("Copy this invite link:", link);
   }
+}
+
+/** The person whom the class shows large, if they are to be seen here. */
+function useSpotlight({ people }: ClassroomState) {
+  const wanted = useOne("spaces", useMySpace())?.stage.spotlight ?? [];
+  return people.find(({ identity }) => wanted.includes(identity));
+}
+
+function TimerChip({ onShow }: { onShow: () => void }) {
+  const running = useTimer();
+  const now = useServerNow(running !== undefined);
+  if (running === undefined) return null;
+  const { ends_at, left_ms, title } = running.timer;
+  const left = ends_at === null ? left_ms : ends_at - now;
+  return (
+    <button className={left < 30_000 ? "chip lamp" : "chip"} data-testid="timer-chip" onClick={onShow}>
+      <Timer className="i xs" aria-hidden="true" />
+      {title !== "" && <span className="wide-only">{title} </span>}
+      {clockWords(left)}
+      {ends_at === null && ", paused"}
+    </button>
+  );
+}
+
+/** Who waits at the door, and whether it is locked. */
+function DoorChips({ onShow }: { onShow: () => void }) {
+  const waiting = useAll("waiting").size;
+  const mayAdmit = useCan("lobby.admit");
+  const locked = useOne("session")?.locked === true;
+  return (
+    <>
+      {locked && (
+        <span className="chip">
+          <Lock className="i xs" aria-hidden="true" />
+          Locked
+        </span>
+      )}
+      {mayAdmit && waiting > 0 && (
+        <button className="chip iris" data-testid="door-chip" onClick={onShow}>
+          <DoorOpen className="i xs" aria-hidden="true" />
+          {waiting} waiting
+        </button>
+      )}
+    </>
+  );
 }
 
 function ConnectionChip({ state, lost }: { state: ClassroomState; lost: boolean }) {
@@ -176,11 +304,16 @@ function ConnectionChip({ state, lost }: { state: ClassroomState; lost: boolean 
   return null;
 }
 
-function EmptyRoom({ lost, onCopy }: { lost: boolean; onCopy: () => void }) {
+function EmptyRoom({ lost, atTable, onCopy }: { lost: boolean; atTable: boolean; onCopy: () => void }) {
   return (
     <section className="empty">
       {lost ? (
         <p className="lead">Bringing you back into the class…</p>
+      ) : atTable ? (
+        <>
+          <h2>Nobody else is seen here</h2>
+          <p className="lead">Others appear as soon as they sit down at this table.</p>
+        </>
       ) : (
         <>
           <h2>You are the only one here</h2>

@@ -8,13 +8,14 @@ import { DeviceSelect, useDeviceChoices } from "./DeviceSelect";
 import { LevelMeter } from "./LevelBar";
 import { Mirror } from "./Mirror";
 import { playTestSound } from "./testSound";
+import { WaitingRoom } from "./WaitingRoom";
 import { roleWord } from "./words";
 
 export function PreJoin({ classroom, state }: { classroom: Classroom; state: ClassroomState }) {
   const { me, room, connection } = state;
   const addressInvite = useInviteInAddress();
   const invite = addressInvite ?? classroom.rememberedInvite;
-  const joining = connection.phase === "joining" || connection.phase === "waiting";
+  const joining = connection.phase === "joining";
   const [name, setName] = useState(me.name);
   const [nameProblem, setNameProblem] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
@@ -37,6 +38,7 @@ export function PreJoin({ classroom, state }: { classroom: Classroom; state: Cla
   }, [classroom, usesDevices]);
 
   if (invite === null) return <NoInvite room={room} />;
+  if (connection.phase === "waiting") return <WaitingRoom classroom={classroom} state={state} />;
 
   async function join(audioOnly: boolean) {
     if (joining || invite === null) return;

@@ -101,6 +101,19 @@ export function Stage({ people, sharers, frozen, picturesPaused, onShowPictures,
   );
 }
 
+/** One person large, as the class wants it, and the others below. */
+export function Spotlight({ people, person, ...strip }: StripProps & { person: Person }) {
+  const others = people.filter((other) => other !== person);
+  return (
+    <>
+      <section className="spot" aria-label={`Shown large: ${person.name}`} data-testid="spotlight">
+        <Tile person={person} frozen={strip.frozen} picturesPaused={strip.picturesPaused} />
+      </section>
+      {others.length > 0 && <Strip people={others} {...strip} />}
+    </>
+  );
+}
+
 type StripProps = Pick<Props, "people" | "frozen" | "picturesPaused" | "onShowPeople">;
 
 function Strip({ people, frozen, picturesPaused, onShowPeople }: StripProps) {

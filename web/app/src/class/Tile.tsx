@@ -1,10 +1,12 @@
 /** One person: the picture, and below it a plate with the name, so that a name never covers a face. */
 import type { Person } from "@lyceum/sdk";
-import { Mic, MicOff } from "lucide-react";
+import { Hand, Mic, MicOff } from "lucide-react";
 import { memo, useState } from "react";
 import { useSecondsSince } from "../lib/hooks";
 import { PictureView } from "./PictureView";
 import { Signal } from "./Signal";
+import { useReaction } from "./reactions";
+import { useHandQueue } from "./state";
 import { describePerson, hueClass, initial, notableRole } from "./words";
 
 interface Props {
@@ -18,12 +20,14 @@ export const Tile = memo(function Tile({ person, frozen, picturesPaused }: Props
   const role = notableRole(person.role);
   const weak = person.network === "weak" || person.network === "lost";
   const away = person.presence === "reconnecting";
+  const hand = useHandQueue().find((one) => one.person === person.identity);
+  const reaction = useReaction(person.identity);
   return (
     <article
       className={["tile", person.speaking ? "talk" : "", away ? "away" : "", frozen ? "frozen" : ""].join(
         " ",
       )}
-      aria-label={describePerson(person)}
+      aria-label={describePerson(person) + (hand === undefined ? "" : ", hand up")}
       data-testid="tile"
       data-identity={person.identity}
       data-speaking={person.speaking}
@@ -43,6 +47,18 @@ export const Tile = memo(function Tile({ person, frozen, picturesPaused }: Props
             </div>
           }
         />
+        {hand !== undefined && (
+          <span className="badge" data-testid="tile-hand">
+            <Hand className="i xs" aria-hidden="true" />
+            {hand.place ?? "–"}
+          </span>
+        )}
+        {reaction !== undefined && (
+          <span className="reaction" data-testid="reaction">
+            <span aria-hidden="true">{reaction.sign}</span>
+            <span className="vh">{reaction.word}</span>
+          </span>
+        )}
       </div>
       <div className="pl">
         <span className="cut" dir="auto">

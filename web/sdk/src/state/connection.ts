@@ -167,6 +167,7 @@ export class StateConnection {
   private readonly statusChanged = new Listeners();
   private readonly signalled = new Listeners<[Signal]>();
   private readonly answered = new Listeners<[Pending, Outcome]>();
+  private readonly pendingChanged = new Listeners();
   private readonly documentListeners = new Set<DocumentListener>();
   /** Whether those who listen have been told that the line is open. */
   private documentsOpen = false;
@@ -186,8 +187,11 @@ export class StateConnection {
     const storage = options.storage === undefined ? sessionStorageOrNull() : options.storage;
     const name = options.name ?? (typeof options.url === "string" ? options.url : "class");
     this.device = rememberedDevice(storage, `lyceum.device.${name}`);
-    this.outbox = new Outbox(storage, `lyceum.outbox.${name}`, (pending, outcome) =>
-      this.answered.tell(pending, outcome),
+    this.outbox = new Outbox(
+      storage,
+      `lyceum.outbox.${name}`,
+      (pending, outcome) => this.answered.tell(pending, outcome),
+      () => this.pendingChanged.tell(),
     );
     this.drafts = new Drafts((poll, answers) => void this.sendDraft(poll, answers));
     this.store.onEvent((event) => {
@@ -205,9 +209,14 @@ export class StateConnection {
     return this.lastBye_;
   }
 
-  /** Commands without an answer, oldest first. */
+  /** Commands without an answer, oldest first; the same list as long as there are no others. */
   get pending(): readonly Pending[] {
     return this.outbox.pending;
+  }
+
+  /** Calls back whenever `pending` is another list; returns how to stop. */
+  onPending(listener: () => void): () => void {
+    return this.pendingChanged.add(listener);
   }
 
   /** Calls back after each change of `status`; returns how to stop. */

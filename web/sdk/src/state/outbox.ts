@@ -89,6 +89,8 @@ export class Outbox {
     private readonly key: string,
     /** Told of each outcome, also of commands from before a reload, for which nobody waits any more. */
     private readonly settled: (pending: Pending, outcome: Outcome) => void,
+    /** Told whenever `pending` is another list. */
+    private readonly changed: () => void = () => undefined,
   ) {
     this.restore();
   }
@@ -120,10 +122,11 @@ export class Outbox {
         sent: false,
         settle: resolve,
       };
-      this.entries.push(entry);
+      this.entries = [...this.entries, entry];
       this.sendOne(entry);
       this.save();
       this.watchTime();
+      this.changed();
     });
   }
 
@@ -180,6 +183,7 @@ export class Outbox {
     this.watchTime();
     entry.settle(outcome);
     this.settled(entry, outcome);
+    this.changed();
   }
 
   private expire(): void {
