@@ -197,7 +197,7 @@ async fn a_hostile_pdf_costs_its_own_process_and_nobody_else() {
     let twice = deflate(deflate(std::io::repeat(0).take(600 << 20)).as_slice());
     let bomb = pdf(&[&object_stream(&twice, "[/FlateDecode /FlateDecode]")], "");
     let once = object_stream(&deflate(std::io::repeat(b' ').take(60 << 20)), "/FlateDecode");
-    let bombs = pdf(&vec![once.as_slice(); 10], "");
+    let bombs = pdf(&[once.as_slice(); 10], "");
     for bytes in [circle, nested, bomb, bombs] {
         let deck = teacher.announces("a", "application/pdf", &bytes).await;
         let refused = put(at, deck, &teacher.token(), &bytes).await;
