@@ -5,8 +5,11 @@ import { after, afterEach, before, describe, it } from "node:test";
 import WebSocket from "ws";
 import {
   Documents,
+  announceDeck,
   boardName,
+  fetchDeck,
   notesName,
+  uploadDeck,
 } from "../../web/sdk/dist/documents/index.js";
 import { StateConnection } from "../../web/sdk/dist/state/index.js";
 import { Server, accessToken } from "../browser/server.mjs";
@@ -278,5 +281,58 @@ describe("documents over the state socket", () => {
       () => JSON.stringify(other.state.problem),
     );
     assert.equal(other.state.problem.code, "not_found");
+  });
+});
+
+describe("slides", () => {
+  /** One white point. */
+  const png = Buffer.from(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAGVMIswAAAABJRU5ErkJggg==",
+    "base64",
+  );
+  const bytes = Uint8Array.from(png).buffer;
+
+  it("are announced, brought, shown to everybody and fetched", async () => {
+    const { ann, ben } = await aClass();
+    const deck = await announceDeck(ann.state, {
+      name: "point.png",
+      type: "image/png",
+      bytes,
+    });
+    await uploadDeck(ann.state, room, deck, bytes);
+    const ready = () =>
+      ben.state.store.one("decks", deck)?.status?.ready?.pages === 1;
+    await until(ready, "he sees that they are ready", () =>
+      JSON.stringify(ben.state.store.one("decks", deck)),
+    );
+    await ann.does("page.set", { deck, page: 1 });
+    await until(
+      () => ben.state.store.one("spaces", "main")?.page?.deck === deck,
+      "he is shown the page",
+    );
+    const fetched = await fetchDeck(ben.state, room, deck);
+    assert.deepEqual(Buffer.from(await fetched.arrayBuffer()), png);
+  });
+
+  it("are refused with a sentence", async () => {
+    const { ann, ben } = await aClass();
+    const text = { name: "notes.txt", type: "text/plain", bytes };
+    await assert.rejects(announceDeck(ann.state, text), {
+      name: "DeckError",
+      code: "invalid",
+    });
+    const picture = { name: "point.png", type: "image/png", bytes };
+    await assert.rejects(announceDeck(ben.state, picture), {
+      name: "DeckError",
+      code: "forbidden",
+    });
+    const deck = await announceDeck(ann.state, picture);
+    const other = Uint8Array.of(1, 2, 3).buffer;
+    await assert.rejects(uploadDeck(ann.state, room, deck, other), {
+      name: "DeckError",
+    });
+    await assert.rejects(fetchDeck(ben.state, room, deck), {
+      name: "DeckError",
+    });
   });
 });
