@@ -14,12 +14,12 @@ export function whyRefused(code: string, message: string): string {
   switch (code) {
     case "forbidden":
     case "stale_grant":
-      return "It was done while this was closed to you.";
+      return "This was closed to you by then.";
     case "not_yours":
-      return "It changed what belongs to somebody else.";
+      return "They changed what belongs to somebody else.";
     case "too_large":
     case "full":
-      return "There is no more room for it.";
+      return "There is no more room.";
     default:
       return message === "" ? "" : `The server says: ${message}.`;
   }
