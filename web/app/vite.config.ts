@@ -20,6 +20,7 @@ export default defineConfig({
   server: {
     proxy: {
       "/api": devServer,
+      "/xapi": devServer,
       "/rtc": { target: devServer, ws: true },
       "/classroom": { target: devServer, ws: true },
     },

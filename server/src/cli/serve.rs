@@ -4,8 +4,10 @@ use super::room::percent_encode;
 use super::{ConfigFlags, complain, fail};
 use crate::api::{NewRoom, create_room};
 use crate::config::{Config, DEV_KEY, load};
+use crate::control::now;
 use crate::http::assets;
 use crate::server::Server;
+use crate::token::Claims;
 use clap::Args;
 use lyceum_session::TenantId;
 use std::process::ExitCode;
@@ -114,6 +116,19 @@ async fn announce(server: &Server) {
     }
 }
 
+/// For the page that shows learning records: reads them for a day.
+fn records_token(server: &Server) -> Option<String> {
+    let now_s = now().0 / 1000;
+    let claims = Claims {
+        iss: DEV_KEY.to_owned(),
+        nbf: now_s,
+        exp: now_s + 24 * 3600,
+        scope: "statements/read".to_owned(),
+        ..Claims::default()
+    };
+    server.app.keyring.sign(&claims).ok()
+}
+
 /// Opens the demo room and prints its links: not into the log, for an invite is a kind of secret.
 async fn open_demo(server: &Server) {
     let tenant = server.app.keyring.key(DEV_KEY).map(|key| TenantId(key.tenant.clone()));
@@ -129,6 +144,10 @@ async fn open_demo(server: &Server) {
             println!();
             println!("    as learner  {place}#{}", room.invites.learner);
             println!();
+            if let Some(token) = records_token(server) {
+                println!("    learning records  {}/records#{token}", server.page_url());
+                println!();
+            }
             println!(
                 "  LiveKit clients: {}, API key devkey, secret secret",
                 server.page_url().replacen("http", "ws", 1)

@@ -33,6 +33,10 @@ pub struct Create {
     /// no-publish, no-subscribe, no-data
     #[arg(long, value_delimiter = ',')]
     grants: Vec<String>,
+    /// What it may do with learning records, comma separated: statements/read, statements/write, statements/read/mine, state,
+    /// profile, define, all/read, all
+    #[arg(long, value_delimiter = ',')]
+    scope: Vec<String>,
     /// How long it lives, such as 6h, 30m, 7d
     #[arg(long, default_value = "6h", value_parser = parse_duration)]
     ttl: Duration,
@@ -90,8 +94,10 @@ fn claims(create: &Create, key: String) -> Result<Claims, String> {
     if video.room_admin && video.room.is_empty() {
         return Err("the grant admin needs --room: it holds for one room".to_owned());
     }
-    if video == VideoGrant::default() {
-        return Err("this token would allow nothing: give --room and --identity to join, or --grants".to_owned());
+    let scope = scope(&create.scope)?;
+    if video == VideoGrant::default() && scope.is_empty() {
+        let message = "this token would allow nothing: give --room and --identity to join, --grants, or --scope";
+        return Err(message.to_owned());
     }
     let now_s = now().0 / 1000;
     Ok(Claims {
@@ -101,10 +107,31 @@ fn claims(create: &Create, key: String) -> Result<Claims, String> {
         kind: if role == Role::Agent { "agent".to_owned() } else { String::new() },
         nbf: now_s,
         exp: now_s + create.ttl.as_secs(),
-        video: Some(video),
+        // A token for records alone is none for classes.
+        video: Some(video).filter(|video| *video != VideoGrant::default()),
+        scope,
         lyceum: joins.then(|| LyceumClaims { role: Some(role_name(role).to_owned()), ..LyceumClaims::default() }),
         ..Claims::default()
     })
+}
+
+/// The claim `scope`, of scopes that there are.
+fn scope(names: &[String]) -> Result<String, String> {
+    const SCOPES: [&str; 8] = [
+        "statements/read",
+        "statements/write",
+        "statements/read/mine",
+        "state",
+        "profile",
+        "define",
+        "all/read",
+        "all",
+    ];
+    let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
+    match names.iter().find(|name| !SCOPES.contains(name)) {
+        Some(unknown) => Err(format!("{unknown:?} is no scope; see --help")),
+        None => Ok(names.join(" ")),
+    }
 }
 
 fn add(video: &mut VideoGrant, grant: &str) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! The web app, embedded in the binary: `/` and `/c/{room}` answer its index, other paths its files, compressed as the
+//! The web app, embedded in the binary: `/`, `/c/{room}` and `/records` answer its index, other paths its files, compressed as the
 //! browser likes, with caching that fits hashed names and a content security policy that lets nothing else in.
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
@@ -29,7 +29,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 
 const NOTE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
-/// `/` and `/c/{room}`.
+/// `/`, `/c/{room}` and `/records`.
 pub async fn page(headers: HeaderMap) -> Response {
     match find("index.html") {
         Some(index) => serve(index, &headers),

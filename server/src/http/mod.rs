@@ -28,6 +28,7 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(assets::page))
         .route("/c/{*room}", get(assets::page))
+        .route("/records", get(assets::page))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

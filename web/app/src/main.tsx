@@ -7,6 +7,7 @@ import { LandingPage } from "./LandingPage";
 import { LostPage } from "./LostPage";
 
 const ClassPage = lazy(() => import("./class/ClassPage"));
+const RecordsPage = lazy(() => import("./records/RecordsPage"));
 
 function App() {
   const { pathname } = window.location;
@@ -15,6 +16,13 @@ function App() {
     return (
       <Suspense fallback={<p className="loading">Opening the class…</p>}>
         <ClassPage />
+      </Suspense>
+    );
+  }
+  if (pathname === "/records") {
+    return (
+      <Suspense fallback={<p className="loading">Opening the records…</p>}>
+        <RecordsPage />
       </Suspense>
     );
   }
