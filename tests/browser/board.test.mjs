@@ -34,10 +34,7 @@ const notes = "notes:main";
 /** Somebody at a board, behind a network of their own. */
 class Drawer extends Person {
   static async comes(link, options) {
-    const drawer = Object.assign(
-      new Drawer(),
-      await Person.withBrowser(browser, options),
-    );
+    const drawer = Object.assign(new Drawer(), await Person.withBrowser(browser, options));
     drawer.network = await Network.to(server.httpPort);
     here.push(drawer);
     const address = new URL(link);
@@ -50,8 +47,7 @@ class Drawer extends Person {
 
   async opensFront(name) {
     await this.element(`front-${name}`).click();
-    const what =
-      name === "notes" ? ".cm-content" : ".excalidraw canvas.interactive";
+    const what = name === "notes" ? ".cm-content" : ".excalidraw canvas.interactive";
     await this.page.locator(what).waitFor();
   }
 
@@ -66,9 +62,7 @@ class Drawer extends Person {
         saved,
         hash: document.hash,
         // Of one kind of document the other's root is empty.
-        elements: name.startsWith("board:")
-          ? doc.getMap("elements").toJSON()
-          : {},
+        elements: name.startsWith("board:") ? doc.getMap("elements").toJSON() : {},
         text: name.startsWith("notes:") ? doc.getText("notes").toJSON() : "",
         scraps: scraps.map(({ code, elements, texts }) => ({
           code,
@@ -93,43 +87,29 @@ class Drawer extends Person {
   }
 
   isOpen(name = board) {
-    return this.has(
-      "the document is open and saved",
-      ({ phase, saved }) => phase === "open" && saved,
-      name,
-    );
+    return this.has("the document is open and saved", ({ phase, saved }) => phase === "open" && saved, name);
   }
 
   /** The name of the board that is open. */
   openBoard() {
     return this.page.evaluate(() => {
       const all = [...(window.__lyceumDocuments?.all.values() ?? [])];
-      return all.find(
-        ({ name, state }) =>
-          name.startsWith("board:") && state.phase === "open",
-      )?.name;
+      return all.find(({ name, state }) => name.startsWith("board:") && state.phase === "open")?.name;
     });
   }
 
   /** A stroke with the pen, from a place in the canvas. */
   async draws(x, y, name = board) {
     const before = Object.keys((await this.doc(name)).elements).length;
-    const box = await this.page
-      .locator(".excalidraw canvas.interactive")
-      .boundingBox();
+    const box = await this.page.locator(".excalidraw canvas.interactive").boundingBox();
     await this.page.getByTestId("toolbar-freedraw").click({ force: true });
     await this.page.mouse.move(box.x + x, box.y + y);
     await this.page.mouse.down();
     for (let step = 1; step <= 12; step += 1)
-      await this.page.mouse.move(
-        box.x + x + step * 6,
-        box.y + y + (step % 3) * 9,
-      );
+      await this.page.mouse.move(box.x + x + step * 6, box.y + y + (step % 3) * 9);
     await this.page.mouse.up();
-    await this.has(
-      "the stroke is in the document",
-      ({ elements }) => Object.keys(elements).length > before,
-    );
+    const isThere = ({ elements }) => Object.keys(elements).length > before;
+    await this.has("the stroke is in the document", isThere, name);
   }
 
   /** How many points of the canvas are dark. */
@@ -150,19 +130,12 @@ class Drawer extends Person {
     return this.page.evaluate(({ red, green, blue }) => {
       const canvas = document.querySelector(".excalidraw canvas.static");
       if (canvas === null) return 0;
-      const { data } = canvas
-        .getContext("2d")
-        .getImageData(0, 0, canvas.width, canvas.height);
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
       const isIn = (value, [from, to]) => value >= from && value <= to;
       let points = 0;
       for (let at = 0; at < data.length; at += 4) {
         if (data[at + 3] < 200) continue;
-        if (
-          isIn(data[at], red) &&
-          isIn(data[at + 1], green) &&
-          isIn(data[at + 2], blue)
-        )
-          points += 1;
+        if (isIn(data[at], red) && isIn(data[at + 1], green) && isIn(data[at + 2], blue)) points += 1;
       }
       return points;
     }, colour);
@@ -185,16 +158,11 @@ class Drawer extends Person {
   /** What CodeMirror shows, without the names at the carets of others. */
   textShown() {
     return this.page.evaluate(() => {
-      const lines = document
-        .querySelector(".notes-text")
-        .shadowRoot.querySelectorAll(".cm-line");
+      const lines = document.querySelector(".notes-text").shadowRoot.querySelectorAll(".cm-line");
       return [...lines]
         .map((line) => {
           const copy = line.cloneNode(true);
-          for (const caret of copy.querySelectorAll(
-            ".cm-caret, .cm-placeholder",
-          ))
-            caret.remove();
+          for (const caret of copy.querySelectorAll(".cm-caret, .cm-placeholder")) caret.remove();
           return copy.textContent.replaceAll("\u200b", "");
         })
         .join("\n");
@@ -238,13 +206,7 @@ const ids = ({ elements }) => Object.keys(elements).sort();
 async function alike(ann, ben, name = board) {
   const same = async () => {
     const [hers, his] = await Promise.all([ann.doc(name), ben.doc(name)]);
-    return (
-      hers.hash === his.hash &&
-      hers.saved &&
-      his.saved &&
-      hers.phase === "open" &&
-      his.phase === "open"
-    );
+    return hers.hash === his.hash && hers.saved && his.saved && hers.phase === "open" && his.phase === "open";
   };
   await ann.until(same, "both documents are the same", async () =>
     JSON.stringify(await Promise.all([ann.doc(name), ben.doc(name)])),
@@ -258,16 +220,8 @@ async function alike(ann, ben, name = board) {
     [ben, his],
   ]) {
     const { agreed } = counters;
-    await person.has(
-      "the server's hash",
-      (doc) => doc.counters.agreed > agreed,
-      name,
-    );
-    assert.equal(
-      (await person.doc(name)).counters.rebuilt,
-      0,
-      `${person.name} had another document`,
-    );
+    await person.has("the server's hash", (doc) => doc.counters.agreed > agreed, name);
+    assert.equal((await person.doc(name)).counters.rebuilt, 0, `${person.name} had another document`);
   }
   return hers;
 }
@@ -276,15 +230,9 @@ describe("a board", () => {
   it("shows each what the other draws", async () => {
     const { ann, ben } = await aBoard();
     await ann.draws(380, 120);
-    await ben.has(
-      "her stroke",
-      ({ elements }) => Object.keys(elements).length === 1,
-    );
+    await ben.has("her stroke", ({ elements }) => Object.keys(elements).length === 1);
     await ben.draws(60, 260);
-    await ann.has(
-      "his stroke",
-      ({ elements }) => Object.keys(elements).length === 2,
-    );
+    await ann.has("his stroke", ({ elements }) => Object.keys(elements).length === 2);
     const { elements } = await alike(ann, ben);
     const authors = Object.values(elements).map(({ author }) => author);
     assert.equal(new Set(authors).size, 2);
@@ -299,17 +247,11 @@ describe("a board", () => {
     const { ann, ben } = await aBoard();
     await ann.draws(380, 120);
     await ben.draws(60, 260);
-    await ann.has(
-      "his stroke",
-      ({ elements }) => Object.keys(elements).length === 2,
-    );
+    await ann.has("his stroke", ({ elements }) => Object.keys(elements).length === 2);
     ann.page.once("dialog", (dialog) => void dialog.accept());
     await ann.element("board-clear").click();
     for (const person of [ann, ben]) {
-      await person.has(
-        "nothing",
-        ({ elements }) => Object.keys(elements).length === 0,
-      );
+      await person.has("nothing", ({ elements }) => Object.keys(elements).length === 0);
       await person.until(
         async () => (await person.ink()) === 0,
         "no ink",
@@ -322,10 +264,7 @@ describe("a board", () => {
   it("is the same for both after a break in which both drew", async () => {
     const { ann, ben } = await aBoard();
     await ann.draws(380, 120);
-    await ben.has(
-      "her stroke",
-      ({ elements }) => Object.keys(elements).length === 1,
-    );
+    await ben.has("her stroke", ({ elements }) => Object.keys(elements).length === 1);
     ben.network.goesAway();
     await ben.has("the break", ({ phase }) => phase === "away");
     // Below the banner there is little room on a phone.
@@ -336,10 +275,7 @@ describe("a board", () => {
     assert.equal(ids(await ann.doc()).length, 2);
     await ben.screenshot("board-away");
     ben.network.comesBack();
-    await ann.has(
-      "what he drew meanwhile",
-      ({ elements }) => Object.keys(elements).length === 4,
-    );
+    await ann.has("what he drew meanwhile", ({ elements }) => Object.keys(elements).length === 4);
     const { scraps } = await alike(ann, ben);
     assert.deepEqual(scraps, []);
     assert.deepEqual((await ben.doc()).scraps, []);
@@ -349,10 +285,7 @@ describe("a board", () => {
   it("gives back what was drawn while the right to was taken away", async () => {
     const { ann, ben } = await aBoard();
     await ben.draws(60, 220);
-    await ann.has(
-      "his stroke",
-      ({ elements }) => Object.keys(elements).length === 1,
-    );
+    await ann.has("his stroke", ({ elements }) => Object.keys(elements).length === 1);
     const kept = ids(await ann.doc());
     ben.network.goesAway();
     await ben.has("the break", ({ phase }) => phase === "away");
@@ -367,18 +300,12 @@ describe("a board", () => {
     const hers = await alike(ann, ben);
     assert.equal(ids(hers).length, 2);
     assert.ok(ids(hers).includes(kept[0]), "what was saved before stays");
-    for (const { id } of refused)
-      assert.equal(hers.elements[id], undefined, "nobody else ever saw it");
+    for (const { id } of refused) assert.equal(hers.elements[id], undefined, "nobody else ever saw it");
     await ben.page.locator("[data-testid=board][data-right=nothing]").waitFor();
-    assert.match(
-      await ben.element("scraps").innerText(),
-      /2 strokes were not saved/,
-    );
+    assert.match(await ben.element("scraps").innerText(), /2 strokes were not saved/);
     await ben.screenshot("board-scraps");
     await ben.element("scraps-copy").click();
-    const copied = JSON.parse(
-      await ben.page.evaluate(() => navigator.clipboard.readText()),
-    );
+    const copied = JSON.parse(await ben.page.evaluate(() => navigator.clipboard.readText()));
     assert.equal(copied.type, "excalidraw/clipboard");
     assert.equal(copied.elements.length, 2);
     await ben.element("scraps-discard").click();
@@ -399,10 +326,7 @@ describe("slides", () => {
     await ann.element("page-at").filter({ hasText: "1 / 2" }).waitFor();
     await ann.element("front-show").click();
     await ben.element("page-at").filter({ hasText: "1 / 2" }).waitFor();
-    const name = await ann.until(
-      () => ann.openBoard(),
-      "the board over the page is open",
-    );
+    const name = await ann.until(() => ann.openBoard(), "the board over the page is open");
     assert.match(name, /^board:main:\d+:1$/);
     // The page is green, and nothing else is.
     for (const person of [ann, ben])
@@ -412,26 +336,14 @@ describe("slides", () => {
         () => person.greenness(),
       );
     await ann.draws(420, 250, name);
-    await ben.has(
-      "her stroke",
-      ({ elements }) => Object.keys(elements).length === 1,
-      name,
-    );
-    await Promise.all([
-      ann.screenshot("slides"),
-      ben.screenshot("slides-phone"),
-    ]);
+    await ben.has("her stroke", ({ elements }) => Object.keys(elements).length === 1, name);
+    await Promise.all([ann.screenshot("slides"), ben.screenshot("slides-phone")]);
 
     await ann.element("page-next").click();
     await ben.element("page-at").filter({ hasText: "2 / 2" }).waitFor();
     const second = name.replace(/1$/, "2");
-    const empty = ({ phase, elements }) =>
-      phase === "open" && Object.keys(elements).length === 0;
-    await ben.has(
-      "the board over the other page, which is empty",
-      empty,
-      second,
-    );
+    const empty = ({ phase, elements }) => phase === "open" && Object.keys(elements).length === 0;
+    await ben.has("the board over the other page, which is empty", empty, second);
     await ben.element("page-previous").click();
     await ben.has(
       "her stroke, while he looks around",
@@ -450,18 +362,11 @@ describe("notes", () => {
     await Promise.all([ann.opensFront("notes"), ben.opensFront("notes")]);
     await Promise.all([ann.isOpen(notes), ben.isOpen(notes)]);
     await ann.types("Agenda: ");
-    await ben.has(
-      "what she wrote",
-      ({ text }) => text.includes("Agenda: "),
-      notes,
-    );
+    await ben.has("what she wrote", ({ text }) => text.includes("Agenda: "), notes);
     await Promise.all([ann.types("hers."), ben.types("his!")]);
     const { text } = await alike(ann, ben, notes);
     // Each wrote at the place where the caret was; letters of one stay together or are parted by the other's.
-    assert.equal(
-      [...text].sort().join(""),
-      [..."Agenda: hers.his!"].sort().join(""),
-    );
+    assert.equal([...text].sort().join(""), [..."Agenda: hers.his!"].sort().join(""));
 
     ben.network.goesAway();
     await ben.has("the break", ({ phase }) => phase === "away", notes);
@@ -471,8 +376,7 @@ describe("notes", () => {
     const both = await alike(ann, ben, notes);
     assert.match(both.text, /Offline\./);
     assert.match(both.text, /Meanwhile\./);
-    for (const person of [ann, ben])
-      assert.equal(await person.textShown(), both.text);
+    for (const person of [ann, ben]) assert.equal(await person.textShown(), both.text);
     await Promise.all([ann.screenshot("notes"), ben.screenshot("notes-phone")]);
 
     await ann.element("notes-lock").click();

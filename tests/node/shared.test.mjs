@@ -67,11 +67,7 @@ class Person {
 
   async does(type, payload) {
     const outcome = await this.state.command(type, payload);
-    assert.equal(
-      outcome.status,
-      "accepted",
-      `${this.name}: ${type}: ${JSON.stringify(outcome)}`,
-    );
+    assert.equal(outcome.status, "accepted", `${this.name}: ${type}: ${JSON.stringify(outcome)}`);
     return outcome;
   }
 
@@ -115,8 +111,7 @@ class Opened {
     return until(
       () => condition(this.state, this),
       `${this.person.name}: ${what}`,
-      () =>
-        JSON.stringify({ ...this.shows(), counters: this.document.counters }),
+      () => JSON.stringify({ ...this.shows(), counters: this.document.counters }),
     );
   }
 
@@ -136,11 +131,7 @@ class Opened {
 /** All have the same, and the server says so, too. */
 async function agree(...all) {
   await until(
-    () =>
-      all.every(
-        ({ state, document }) =>
-          state.saved && document.hash === all[0].document.hash,
-      ),
+    () => all.every(({ state, document }) => state.saved && document.hash === all[0].document.hash),
     "everybody has the same",
     () => JSON.stringify(all.map((one) => one.shows())),
   );
@@ -148,24 +139,14 @@ async function agree(...all) {
     assert.deepEqual(one.elements.toJSON(), all[0].elements.toJSON());
     assert.equal(one.text.toJSON(), all[0].text.toJSON());
     const { agreed } = one.document.counters;
-    await one.has(
-      "the server's hash",
-      () => one.document.counters.agreed > agreed,
-    );
-    assert.equal(
-      one.document.counters.rebuilt,
-      0,
-      `${one.person.name} had another document than the server`,
-    );
+    await one.has("the server's hash", () => one.document.counters.agreed > agreed);
+    assert.equal(one.document.counters.rebuilt, 0, `${one.person.name} had another document than the server`);
   }
 }
 
 async function aClass() {
   room = `shared-${(classes += 1)}`;
-  const [ann, ben] = [
-    await Person.comes("ann", "instructor"),
-    await Person.comes("ben"),
-  ];
+  const [ann, ben] = [await Person.comes("ann", "instructor"), await Person.comes("ben")];
   return { ann, ben };
 }
 
@@ -194,8 +175,7 @@ describe("documents over the state socket", () => {
     });
     await hers.has(
       "his pointer",
-      ({ awareness }) =>
-        awareness.getStates().get(his.state.doc.clientID)?.pointer?.y === 2,
+      ({ awareness }) => awareness.getStates().get(his.state.doc.clientID)?.pointer?.y === 2,
     );
   });
 
@@ -262,8 +242,7 @@ describe("documents over the state socket", () => {
     his.draws("also");
     await server.start();
     await agree(hers, his);
-    for (const id of [...known, "meanwhile", "also"])
-      assert.ok(hers.elements.has(id), `${id} is lost`);
+    for (const id of [...known, "meanwhile", "also"]) assert.ok(hers.elements.has(id), `${id} is lost`);
     const late = await Person.comes("late", "instructor");
     const fresh = await late.opens(board);
     await agree(hers, his, fresh);
@@ -300,16 +279,12 @@ describe("slides", () => {
       bytes,
     });
     await uploadDeck(ann.state, room, deck, bytes);
-    const ready = () =>
-      ben.state.store.one("decks", deck)?.status?.ready?.pages === 1;
+    const ready = () => ben.state.store.one("decks", deck)?.status?.ready?.pages === 1;
     await until(ready, "he sees that they are ready", () =>
       JSON.stringify(ben.state.store.one("decks", deck)),
     );
     await ann.does("page.set", { deck, page: 1 });
-    await until(
-      () => ben.state.store.one("spaces", "main")?.page?.deck === deck,
-      "he is shown the page",
-    );
+    await until(() => ben.state.store.one("spaces", "main")?.page?.deck === deck, "he is shown the page");
     const fetched = await fetchDeck(ben.state, room, deck);
     assert.deepEqual(Buffer.from(await fetched.arrayBuffer()), png);
   });
