@@ -3,12 +3,13 @@
 use std::path::Path;
 
 /// Our crates, and which of ours each may use.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("core/session", &[]),
     ("core/sfu", &[]),
     ("core/documents", &[]),
     ("core/node", &["lyceum-session", "lyceum-sfu"]),
     ("core/xapi", &[]),
+    ("core/xapi/profile", &["lyceum-session", "lyceum-xapi"]),
     ("lrs", &["lyceum-xapi"]),
     ("server", &["lyceum-session", "lyceum-sfu", "lyceum-node", "lyceum-documents", "lyceum-lrs"]),
     ("sim", &["lyceum-session", "lyceum-sfu", "lyceum-node"]),

@@ -376,6 +376,13 @@ impl Item {
         }
     }
 
+    /// Whether an answer is the right one; `None` if there is none, or somebody must read it.
+    pub fn judges(&self, answer: &Answer) -> Option<bool> {
+        let key = self.key.as_ref()?;
+        let is_for_people = matches!(self.kind, ItemKind::LongText | ItemKind::Hotspot);
+        (!is_for_people).then(|| self.is_right(answer, key))
+    }
+
     fn is_right(&self, answer: &Answer, key: &Answer) -> bool {
         match (answer, key) {
             (Answer::Text { text }, Answer::Text { text: key }) => {
