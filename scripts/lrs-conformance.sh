@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs ADL's conformance tests of Learning Record Stores, unpatched, for xAPI 2.0.0 and 1.0.3, on SQLite and on PostgreSQL. The tests are
 # fetched into target/ (or LRS_SUITE says where they are) and are no part of this repository. What counts is their JSON log: their exit
-# code says nothing. `sqlite` or `postgres` as argument runs that database alone.
+# code says nothing. `sqlite` or `postgres` as argument runs that database alone;
+# `server` runs them against /xapi of the whole server, on SQLite. SERVER_BINARY names a server that is built already.
 source "$(dirname "$0")/lib.sh"
 need_rust
 need_node
@@ -14,9 +15,17 @@ if [ ! -d "$suite" ]; then
 fi
 [ -d "$suite/node_modules" ] || (cd "$suite" && npm install --no-audit --no-fund --silent)
 
-say "Building the record store"
-cargo build --package lyceum-lrs --example serve
-serve=$PWD/target/debug/examples/serve
+if [ "${1:-all}" = server ]; then
+  serve=${SERVER_BINARY:-$PWD/target/debug/lyceum}
+  if [ -z "${SERVER_BINARY:-}" ]; then
+    say "Building the server"
+    cargo build --package lyceum --bin lyceum
+  fi
+else
+  say "Building the record store"
+  cargo build --package lyceum-lrs --example serve
+  serve=$PWD/target/debug/examples/serve
+fi
 
 work=$(mktemp -d)
 chmod 755 "$work"
@@ -47,17 +56,24 @@ start_postgres() {
 failures=0
 # run NAME DATABASE VERSION EXPECTED
 run() {
-  local port log
+  local port log user ready
   port=$(free_port)
-  "$serve" "127.0.0.1:$port" "$2" >"$work/serve.log" 2>&1 &
+  if [ "$2" = server ]; then
+    user=devkey ready='Lyceum is running'
+    "$serve" serve --dev --bind "127.0.0.1:$port" --udp-port 0 --set media.tcp_bind=127.0.0.1:0 --data "$work/$3" \
+      >"$work/serve.log" 2>&1 &
+  else
+    user=tester ready=listening
+    "$serve" "127.0.0.1:$port" "$2" >"$work/serve.log" 2>&1 &
+  fi
   server=$!
   for _ in $(seq 100); do
-    grep -q listening "$work/serve.log" && break
+    grep -q "$ready" "$work/serve.log" && break
     kill -0 "$server" || die "The record store did not start: $(cat "$work/serve.log")"
     sleep 0.1
   done
   rm -rf "$suite/logs"
-  (cd "$suite" && node bin/console_runner.js --endpoint "http://127.0.0.1:$port/xapi" --basicAuth --authUser tester \
+  (cd "$suite" && node bin/console_runner.js --endpoint "http://127.0.0.1:$port/xapi" --basicAuth --authUser "$user" \
     --authPassword secret --xapiVersion "$3" >"$work/suite.log" 2>&1) || true
   kill "$server"
   wait "$server" 2>/dev/null || true
@@ -67,6 +83,12 @@ run() {
   NAME="$1" EXPECTED="$4" node scripts/lrs-conformance.mjs "$log" || failures=$((failures + 1))
 }
 
+if [ "${1:-all}" = server ]; then
+  say "The server, SQLite"
+  run "/xapi of the server, 2.0.0" server 2.0.0 1442
+  run "/xapi of the server, 1.0.3" server 1.0.3 1365
+  exit "$failures"
+fi
 if [ "${1:-all}" != postgres ]; then
   say "SQLite"
   run "SQLite, 2.0.0" "$work/v2.sqlite" 2.0.0 1442
