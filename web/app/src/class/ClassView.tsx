@@ -22,6 +22,7 @@ import { TableStrip } from "./TableStrip";
 import { useAnnouncements } from "./useAnnouncements";
 import { clockWords } from "./words";
 import { useShortcuts } from "./useShortcuts";
+import { useSpoken } from "./useSpoken";
 import { useStanding } from "./useStanding";
 
 const ChatPanel = lazy(() => import("./panels/ChatPanel").then((module) => ({ default: module.ChatPanel })));
@@ -81,6 +82,7 @@ export function ClassView({ classroom, state, connection }: Props) {
 
   useAnnouncements(state);
   useStanding(classroom);
+  useSpoken();
   useShortcuts({
     m: () => void classroom.setMicrophone(!state.me.microphone.on),
     v: () => void classroom.setCamera(!state.me.camera.on),
@@ -305,6 +307,8 @@ function ConnectionChip({ state, lost }: { state: ClassroomState; lost: boolean 
 }
 
 function EmptyRoom({ lost, atTable, onCopy }: { lost: boolean; atTable: boolean; onCopy: () => void }) {
+  const breakouts = useOne("breakouts");
+  const tablesOpen = breakouts !== undefined && breakouts.status !== "planned";
   return (
     <section className="empty">
       {lost ? (
@@ -317,11 +321,17 @@ function EmptyRoom({ lost, atTable, onCopy }: { lost: boolean; atTable: boolean;
       ) : (
         <>
           <h2>You are the only one here</h2>
-          <p className="lead">Others appear as soon as they join. Your own picture is on your desk below.</p>
-          <button className="btn main big" onClick={onCopy}>
-            <Link className="i" aria-hidden="true" />
-            Copy the invite link
-          </button>
+          <p className="lead">
+            {tablesOpen
+              ? "The others sit at other tables."
+              : "Others appear as soon as they join. Your own picture is on your desk below."}
+          </p>
+          {!tablesOpen && (
+            <button className="btn main big" onClick={onCopy}>
+              <Link className="i" aria-hidden="true" />
+              Copy the invite link
+            </button>
+          )}
         </>
       )}
     </section>

@@ -17,6 +17,7 @@ import { useAct, useAll, useCan, useMyself, useNames, useOne, usePending, useSer
 import { clockWords } from "../words";
 import { CheckpointPart, TimerPart } from "./MomentParts";
 import { Panel } from "./Panel";
+import { PollAnswers } from "./PollAnswers";
 import { PollForm } from "./PollForm";
 import { Question } from "./Question";
 
@@ -196,6 +197,7 @@ function AskedPoll({ id, poll }: PollProps) {
           )}
           {takes && <ClosingClock poll={poll} mine={null} />}
           <Results id={id} poll={poll} />
+          <PollAnswers id={id} poll={poll} />
         </>
       )}
     </section>
@@ -372,6 +374,7 @@ function RunPoll({ id, poll }: PollProps) {
           {status !== "closed" && <ClosingClock poll={poll} mine={null} />}
           <Missing id={id} poll={poll} />
           <Late id={id} />
+          <PollAnswers id={id} poll={poll} />
           <div className="row wrap">
             {status === "open" && mayRun && (
               <button
