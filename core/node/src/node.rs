@@ -21,7 +21,7 @@ use lyceum_session as session;
 use lyceum_sfu as sfu;
 use proto::leave_request::Action;
 use session::class::{Memory, Reactions, SideWrite};
-use session::{Command, Ctx, Event, Fact, Permission, PersonId, Reject, UnixMs};
+use session::{Command, Ctx, Event, Fact, Permission, PersonId, Reject, Role, UnixMs};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -291,7 +291,7 @@ impl Node {
 
     fn apply(&mut self, event: &Event) {
         let moving = Move::before(&self.log.state, event);
-        let permissions = self.permissions_before(event);
+        let standings = self.standings_before(event);
         let is_of_state = self.is_of_state(event);
         let before = self.before(event);
         session::apply(&mut self.log.state, event);
@@ -306,20 +306,24 @@ impl Node {
         }
         self.show(event, before);
         self.follow_lobby(event);
-        for (person, before) in permissions {
-            if self.log.state.permission(&person).is_some_and(|now| now != before) {
+        for (person, before) in standings {
+            if self.standing(&person).is_some_and(|now| now != before) {
                 self.is_news(&person, Audience::Everybody);
             }
         }
     }
 
-    /// What those with media may publish, before an event that may change it.
-    fn permissions_before(&self, event: &Event) -> Vec<(PersonId, Permission)> {
+    /// The role of those with media and what they may publish, before an event that may change it.
+    fn standings_before(&self, event: &Event) -> Vec<(PersonId, (Role, Permission))> {
         if !session::class::may_regrant(&event.fact) {
             return Vec::new();
         }
+        self.roster.people().filter_map(|person| Some((person.clone(), self.standing(person)?))).collect()
+    }
+
+    fn standing(&self, person: &PersonId) -> Option<(Role, Permission)> {
         let state = &self.log.state;
-        self.roster.people().filter_map(|person| Some((person.clone(), state.permission(person)?))).collect()
+        Some((state.participants.get(person)?.profile.role, state.permission(person)?))
     }
 
     /// What follows from events once they are appended: people who were let in arrive, and who cannot be moved is sent back.

@@ -229,7 +229,7 @@ impl Node {
         }
         let last = Event { seq: state.seq, at: state.at, mono_ms: 0, actor: None, cause: None, fact: NOTHING };
         // Entities as they are now: those of the last event are right for all.
-        let now = all_touched.into_iter().filter(|key| viewer.may_know(key));
+        let now = all_touched.into_iter().filter(|key| state.may_know(key, viewer));
         let now: Changes = now.map(|key| (key.clone(), state.entity(&key, viewer))).collect();
         missed.push(serde_json::to_value(Shown::new(&last, None, &now)).ok()?);
         Some(missed)

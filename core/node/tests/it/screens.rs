@@ -51,6 +51,21 @@ fn all_agree(class: &mut Class) {
     assert!(after >= before + open, "everybody has a pulse");
 }
 
+/// Somebody loses the server, and comes back afterwards with what they had.
+fn is_away_while(class: &mut Class, client: ClientId, what: impl FnOnce(&mut Class)) -> ClientId {
+    let had = class.screen(client);
+    let (person, seq, entities) = (had.person.clone(), had.seq, had.entities.clone());
+    class.loses_screen(client);
+    what(class);
+    let mut enter = enter(&person);
+    enter.since = Some((class.node.state().session.clone().expect("a session"), Seq(seq)));
+    let again = ClientId(900 + client.0);
+    let screen = crate::screen::Screen { person, entities, seq, ..Default::default() };
+    class.screens.insert(again, screen);
+    class.hand(Input::Enter { client: again, enter: Box::new(enter) });
+    again
+}
+
 #[test]
 fn a_screen_is_the_fold_of_what_it_is_told() {
     let mut class = Class::new();
@@ -157,6 +172,29 @@ fn who_was_away_gets_what_they_missed_and_no_more() {
 }
 
 #[test]
+fn who_sees_staff_alone_gets_what_became_of_them_while_away() {
+    let mut class = Class::new();
+    let tom = class.enters_as(teacher("tom"));
+    let tim = class.enters_as(teacher("tim"));
+    let ann = class.enters("ann");
+    policy(&mut class, tom, PolicyPatch { hide_roster: Some(true), ..PolicyPatch::default() });
+    class.must(tim, ClassCommand::HandRaise { intent: HandIntent::Question });
+
+    let ann = is_away_while(&mut class, ann, |class| {
+        class.loses_screen(tim);
+        class.must(tom, ClassCommand::HandDismiss { persons: vec!["tim".into()], all: false });
+    });
+    assert!(class.screen(ann).heard[0]["snapshot"].is_null());
+    assert_eq!(class.screen(ann).entity("participants", "tim").expect("staff")["presence"], "reconnecting");
+    assert!(class.screen(ann).entity("hands", "tim").is_none());
+    all_agree(&mut class);
+
+    let ann = is_away_while(&mut class, ann, |class| role(class, tom, "tim", Role::Learner));
+    assert!(class.screen(ann).entity("participants", "tim").is_none(), "a learner like any other");
+    all_agree(&mut class);
+}
+
+#[test]
 fn who_was_moved_while_away_begins_anew() {
     let mut class = Class::new();
     let teacher = class.enters_as(teacher("tom"));
@@ -193,6 +231,19 @@ fn a_role_reaches_clients_without_the_state_socket_as_a_permission() {
     role(&mut class, teacher, "ann", Role::Learner);
     let permission = class.sees(bob, "ann").and_then(|seen| seen.permission.clone()).expect("told");
     assert!(permission.can_publish && permission.can_publish_sources.is_empty());
+}
+
+#[test]
+fn a_role_is_told_though_it_changes_nothing_that_may_be_published() {
+    let mut class = Class::new();
+    let teacher = class.enters_as(teacher("tom"));
+    class.joins_and_connects("ann");
+    let bob = class.joins_and_connects("bob");
+    let before = class.sees(bob, "ann").and_then(|seen| seen.permission.clone());
+    role(&mut class, teacher, "ann", Role::CoInstructor);
+    let seen = class.sees(bob, "ann").expect("here");
+    assert_eq!(seen.attributes.get("lyceum.role").map(String::as_str), Some("co_instructor"));
+    assert_eq!(seen.permission, before);
 }
 
 #[test]

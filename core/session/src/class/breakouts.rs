@@ -155,8 +155,8 @@ impl Placed {
         Self { counts }
     }
 
-    /// Where somebody is placed who comes now: where their token says, else where they were or were planned to be, else
-    /// by the policy for late arrivals.
+    /// Where somebody is placed who comes now: where their token says if it is for the first time, else where they were or were
+    /// planned to be, else by the policy for late arrivals.
     pub(crate) fn newcomer(
         &mut self,
         state: &State,
@@ -172,10 +172,11 @@ impl Placed {
     }
 
     fn place(&self, state: &State, person: &PersonId, profile: &Profile, token: Option<&SpaceName>) -> SpaceName {
-        if let Some(space) = token {
+        let was = state.participants.get(person).map(|known| known.space.clone());
+        // Of who was here before, a token may be older than the log, and its group closed.
+        if let Some(space) = token.filter(|_| was.is_none()) {
             return space.clone();
         }
-        let was = state.participants.get(person).map(|known| known.space.clone());
         let Some(open) = state.class.breakouts.as_ref().filter(|open| open.is_open()) else {
             return was.unwrap_or_default();
         };

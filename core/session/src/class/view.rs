@@ -266,15 +266,17 @@ impl Viewer {
     pub fn may_change_with(&self, event: &Event) -> bool {
         use ClassFact as F;
         match &event.fact {
-            Fact::ParticipantAdmitted { person, .. }
-            | Fact::ParticipantUpdated { person, .. }
-            | Fact::ParticipantLeft { person, .. } => self.is(person),
+            Fact::ParticipantAdmitted { person, .. } => self.is(person),
+            // Of a roster that is hidden staff is seen, and others no more.
+            Fact::ParticipantUpdated { person, .. } | Fact::ParticipantLeft { person, .. } => {
+                self.is(person) || !self.sees_roster
+            }
             Fact::ParticipantMoved { persons, .. } => persons.iter().any(|person| self.is(person)),
             Fact::Class(fact) => match fact {
-                F::RoleChanged { person, .. }
-                | F::GrantOverridden { person, .. }
-                | F::VisitStarted { person, .. }
-                | F::VisitEnded { person } => self.is(person),
+                F::RoleChanged { person, .. } => self.is(person) || !self.sees_roster,
+                F::GrantOverridden { person, .. } | F::VisitStarted { person, .. } | F::VisitEnded { person } => {
+                    self.is(person)
+                }
                 F::PolicyChanged { .. }
                 | F::PresenterChanged { .. }
                 | F::SessionUnattended {}
@@ -283,19 +285,6 @@ impl Viewer {
                 _ => false,
             },
             _ => false,
-        }
-    }
-
-    /// Whether it is no secret for them that such an entity is not there (any more).
-    pub fn may_know(&self, key: &Key) -> bool {
-        let own = |person: &PersonId| self.is(person);
-        match (key.collection, &key.id) {
-            (Collection::Waiting, Id::Person(person)) => own(person) || self.has(Cap::LobbyAdmit),
-            (Collection::Bans, _) => self.has(Cap::LobbyAdmit) || self.has(Cap::ParticipantBan),
-            (Collection::Grants, Id::Person(person)) => own(person) || self.staff,
-            (Collection::Participants | Collection::Hands, Id::Person(person)) => own(person) || self.sees_roster,
-            (Collection::Responses, Id::MadeBy(_, person)) => own(person) || self.has(Cap::ActivitySeeNames),
-            _ => true,
         }
     }
 
@@ -357,6 +346,21 @@ impl State {
     /// Everything that a viewer sees.
     pub fn snapshot_for(&self, viewer: &Viewer) -> Snapshot {
         self.keys().into_iter().filter_map(|key| Some((key.clone(), self.entity(&key, viewer)?))).collect()
+    }
+
+    /// Whether a viewer may be told what became of an entity: it is there for them, or it is no secret that it is not (any more).
+    pub fn may_know(&self, key: &Key, viewer: &Viewer) -> bool {
+        let own = |person: &PersonId| viewer.is(person);
+        let no_secret = match (key.collection, &key.id) {
+            (Collection::Waiting, Id::Person(person)) => own(person) || viewer.has(Cap::LobbyAdmit),
+            (Collection::Bans, _) => viewer.has(Cap::LobbyAdmit) || viewer.has(Cap::ParticipantBan),
+            (Collection::Grants, Id::Person(person)) => own(person) || viewer.staff,
+            (Collection::Participants, Id::Person(person)) => own(person) || viewer.sees_roster,
+            (Collection::Hands, Id::Person(person)) => viewer.sees_roster || self.participant(person, viewer).is_some(),
+            (Collection::Responses, Id::MadeBy(_, person)) => own(person) || viewer.has(Cap::ActivitySeeNames),
+            _ => true,
+        };
+        no_secret || self.entity(key, viewer).is_some()
     }
 
     /// One entity as a viewer sees it; `None` if it is not there, or not for them.

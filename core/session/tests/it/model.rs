@@ -174,7 +174,7 @@ impl Model {
                     profile,
                     place: Place::Here(connection.clone()),
                     lost: None,
-                    space: token_says.or(was_in).unwrap_or_default(),
+                    space: was_in.or(token_says).unwrap_or_default(),
                     choices: before.map(|seat| seat.choices.clone()).unwrap_or_default(),
                     muted: before.map(|seat| seat.muted.clone()).unwrap_or_default(),
                 };

@@ -490,6 +490,23 @@ fn a_token_places_a_newcomer() {
 }
 
 #[test]
+fn who_left_comes_back_to_where_the_log_has_them_whatever_an_older_token_says() {
+    let mut class = Class::starts();
+    let token = |connection| {
+        let mut token = attach("ann", profile("ann"), connection);
+        if let Command::Attach { space, .. } = &mut token {
+            *space = Some("group 1".into());
+        }
+        token
+    };
+    class.must(token("PA_1"));
+    class.moves(&["ann"], "main");
+    class.leaves("PA_1");
+    class.must(token("PA_2"));
+    assert_eq!(class.space("ann"), "main", "the group may be closed by now");
+}
+
+#[test]
 fn choices_of_tracks_and_mutes_are_kept_for_the_return() {
     let mut class = Class::starts();
     class.arrives("ann", "PA_1");
