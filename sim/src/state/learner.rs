@@ -43,6 +43,8 @@ pub struct Learner {
     pub sent_away: Vec<DisconnectReason>,
     known_tracks: BTreeSet<String>,
     offer_id: u32,
+    /// The last offer of the server that it answered, and the answer.
+    answered: Option<(proto::SessionDescription, proto::SessionDescription)>,
 }
 
 /// A track that the person publishes.
@@ -113,6 +115,7 @@ impl Learner {
             sent_away: Vec::new(),
             known_tracks: BTreeSet::new(),
             offer_id: 0,
+            answered: None,
         }
     }
 
@@ -144,6 +147,7 @@ impl Learner {
         self.receives = kept.receives;
         self.known_tracks = kept.known_tracks;
         self.offer_id = kept.offer_id;
+        self.answered = kept.answered;
         for track in &mut self.tracks {
             let known = kept.tracks.iter().find(|known| known.cid == track.cid);
             track.sid = known.and_then(|known| known.sid.clone());
@@ -152,7 +156,9 @@ impl Learner {
             let info = proto::TrackInfo { sid: track.sid.clone()?, ..Default::default() };
             Some(proto::TrackPublishedResponse { cid: track.cid.clone(), track: Some(info) })
         });
-        let state = proto::SyncState { publish_tracks: published.collect(), ..Default::default() };
+        let (offer, answer) = self.answered.clone().unzip();
+        let publish_tracks = published.collect();
+        let state = proto::SyncState { publish_tracks, offer, answer, ..Default::default() };
         let mut reactions = vec![says(Ask::SyncState(state))];
         // What was wanted while it was away.
         for track in &self.tracks {
@@ -172,6 +178,7 @@ impl Learner {
         self.receives.clear();
         self.known_tracks.clear();
         self.offer_id = 0;
+        self.answered = None;
         self.tracks.iter_mut().for_each(|track| track.sid = None);
     }
 
@@ -209,7 +216,9 @@ impl Learner {
                 for track in &self.receives {
                     assert!(self.known_tracks.contains(track), "{} is offered {track} before it was told", self.person);
                 }
-                vec![says(Ask::Answer(describes("answer", "answer".to_owned(), offer.id)))]
+                let answer = describes("answer", "answer".to_owned(), offer.id);
+                self.answered = Some((offer, answer.clone()));
+                vec![says(Ask::Answer(answer))]
             }
             Told::Answer(answer) => {
                 assert!(answer.id <= self.offer_id, "an answer to an offer that was never made");

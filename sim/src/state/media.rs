@@ -103,11 +103,14 @@ impl FakeMedia {
                 }
             }
             Command::SyncOffer { conn, offer, answer } => {
-                if let Some(known) = self.conns.get_mut(&conn)
-                    && known.awaits_answer
+                // An offer made since the client resumed is on its way to it, and waits for its answer.
+                if let Some(known) = self.conns.get_mut(&conn).filter(|known| known.awaits_answer && known.restarts_ice)
                 {
                     known.awaits_answer = false;
-                    known.subscriber_up |= offer == format!("offer {}", known.offers) && !answer.is_empty();
+                    let was_answered = offer == format!("offer {}", known.offers) && !answer.is_empty();
+                    if was_answered && !std::mem::replace(&mut known.subscriber_up, true) {
+                        out.push(FromMedia::Event(Event::Connected { conn, target: Target::Subscriber }));
+                    }
                 }
             }
             Command::Fence { group, id } => out.push(FromMedia::Event(Event::Fenced { group, id })),

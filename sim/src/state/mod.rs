@@ -4,8 +4,8 @@
 
 mod check;
 mod disk;
-mod learner;
-mod media;
+pub(crate) mod learner;
+pub(crate) mod media;
 pub mod random;
 mod told;
 
