@@ -3,16 +3,22 @@
 
 #![allow(clippy::expect_used, reason = "a test that meets the unexpected stops there")]
 
+mod class;
 mod hostile;
 mod media;
 mod state;
 
 /// Those that `SIM_SEEDS` names, or else those that gate.
 fn seeds(gate: std::ops::Range<u64>, found: &[u64]) -> Vec<u64> {
-    let range = std::env::var("SIM_SEEDS").ok();
-    let Some((from, to)) = range.as_deref().and_then(|range| range.split_once("..")) else {
-        return gate.chain(found.iter().copied()).collect();
-    };
-    let number = |text: &str| text.trim().parse::<u64>().expect("SIM_SEEDS is like 100..200");
-    (number(from)..number(to)).collect()
+    match std::env::var("SIM_SEEDS") {
+        Ok(named) => range(&named).collect(),
+        Err(_) => gate.chain(found.iter().copied()).collect(),
+    }
+}
+
+/// Seeds as they are named: `100..200`.
+fn range(named: &str) -> std::ops::Range<u64> {
+    let (from, to) = named.split_once("..").expect("seeds are named like 100..200");
+    let number = |text: &str| text.trim().parse::<u64>().expect("seeds are numbers");
+    number(from)..number(to)
 }
