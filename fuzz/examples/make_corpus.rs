@@ -257,6 +257,11 @@ fn documents() -> Vec<Input> {
         ("document", "nested_types", joined(&say(0, 1, &nested.map(bytes_of)))),
         ("document", "cursors", joined(&[say(0, 2, &cursors), say(3, 2, &cursors)].concat())),
         ("document", "questions", joined(&say(3, 3, &[vec![0], vec![1, 5, 2], vec![0xff, 0xff, 0xff, 0x7a]]))),
+        ("carried", "board_opened", b"\x12board:main:blank:1\x00\x00\x01\x00".to_vec()),
+        ("carried", "notes_of_a_group", "\u{0e}notes:grüpp 1\u{3}".as_bytes().to_vec()),
+        ("carried", "page_drawn_on", b"\x0fboard:main:12:3\x00\x02\x02\x00\x00".to_vec()),
+        ("carried", "pointer", b"\x12board:main:blank:1\x01\x0b\x01\x07\x01\x07{\"x\":1}".to_vec()),
+        ("carried", "name_that_lies", b"\xff\xff\xff\x7fa\x00".to_vec()),
         ("document", "bombs", joined(&[say(1, 1, &bombs), say(0, 0, &bombs)].concat())),
     ]
 }

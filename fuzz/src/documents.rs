@@ -2,8 +2,8 @@
 
 use crate::pieces;
 use lyceum_documents::{
-    ClientKey, DocSeq, Hub, Input, Limits, Message, Ms, Output, Phase, Rights, Snapshot, Stored, StoredUpdate, Style,
-    Write,
+    ClientKey, DocId, DocSeq, Hub, Input, Limits, Message, Ms, Output, Phase, Rights, Snapshot, Stored, StoredUpdate,
+    Style, Write, read_named, write_named,
 };
 use std::sync::Arc;
 
@@ -47,6 +47,22 @@ pub fn document(bytes: &[u8]) {
     let newcomer = Stored { snapshots: vec![Snapshot { seq: pulse.seq, bytes: newcomer }], updates: Vec::new() };
     assert_eq!(board.hub_of(newcomer).pulse(), Some(pulse), "a newcomer gets another document");
     assert!(board.stored.updates.iter().all(|update| update.person.as_deref() != Some("vera")));
+}
+
+/// A binary message on the state socket: what can be read as a document's name and a message says the same when it is written again,
+/// and a name that is a document's has one form.
+pub fn carried(bytes: &[u8]) {
+    let Ok((name, message)) = read_named(bytes) else { return };
+    let again = write_named(name, message);
+    assert_eq!(read_named(&again), Ok((name, message)));
+    if let Ok(document) = name.parse::<DocId>() {
+        assert_eq!(document.to_string(), name);
+    }
+    if let Ok(said) = Message::read(message)
+        && said != Message::Auth
+    {
+        assert_eq!(Message::read(&said.write()), Ok(said));
+    }
 }
 
 const TEACHER: ClientKey = ClientKey(1);

@@ -26,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     ("file", server::file),
     ("event", server::stored_events),
     ("document", documents::document),
+    ("carried", documents::carried),
 ];
 
 /// Runs the target of this name.

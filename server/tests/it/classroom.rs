@@ -7,8 +7,9 @@ use axum::http::{Request, StatusCode};
 use futures_util::{SinkExt, StreamExt};
 use livekit_protocol::signal_response::Message as Say;
 use lyceum::token::{Claims, LyceumClaims, VideoGrant};
+use lyceum_documents::read_named;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -519,14 +520,23 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 #[derive(Debug)]
 pub struct Device {
     socket: Socket,
-    welcome: Value,
-    view: BTreeMap<(String, String), Value>,
-    seq: u64,
+    pub welcome: Value,
+    pub view: BTreeMap<(String, String), Value>,
+    pub seq: u64,
     heard: Vec<String>,
+    /// Heard while something else was waited for: texts, and messages of documents.
+    texts: VecDeque<Value>,
+    frames: VecDeque<Vec<u8>>,
     next_id: u32,
 }
 
-fn key(collection: &str, id: &str) -> (String, String) {
+/// What comes on a state socket.
+pub enum Heard {
+    Text(Value),
+    Frame(Vec<u8>),
+}
+
+pub fn key(collection: &str, id: &str) -> (String, String) {
     (collection.to_owned(), id.to_owned())
 }
 
@@ -576,10 +586,11 @@ impl Device {
     }
 
     /// The welcome, or the goodbye.
-    async fn says_hello(address: SocketAddr, hello: Value) -> Result<Device, Value> {
+    pub async fn says_hello(address: SocketAddr, hello: Value) -> Result<Device, Value> {
         let socket = Self::connects(address).await;
-        let mut device =
-            Device { socket, welcome: Value::Null, view: BTreeMap::new(), seq: 0, heard: Vec::new(), next_id: 0 };
+        let (welcome, view, seq, heard) = (Value::Null, BTreeMap::new(), 0, Vec::new());
+        let (texts, frames) = Default::default();
+        let mut device = Device { socket, welcome, view, seq, heard, texts, frames, next_id: 0 };
         device.says(hello).await;
         let first = device.next().await.expect("a first message");
         if first["t"] == "bye" {
@@ -618,17 +629,47 @@ impl Device {
         }
     }
 
-    async fn says(&mut self, message: Value) {
+    pub async fn says(&mut self, message: Value) {
         self.sends(Message::text(message.to_string())).await;
     }
 
-    async fn sends(&mut self, message: Message) {
+    pub async fn sends(&mut self, message: Message) {
         // Whoever was closed meanwhile finds out when they listen.
         let _ = self.socket.send(message).await;
     }
 
     /// The next message, taken over; `None` when the server has closed.
-    async fn next(&mut self) -> Option<Value> {
+    pub async fn next(&mut self) -> Option<Value> {
+        if let Some(message) = self.texts.pop_front() {
+            return Some(message);
+        }
+        loop {
+            match self.reads().await? {
+                Heard::Text(message) => return Some(message),
+                Heard::Frame(frame) => self.frames.push_back(frame),
+            }
+        }
+    }
+
+    /// The next message of a document, without its name.
+    pub async fn hears_of(&mut self, document: &str) -> Vec<u8> {
+        loop {
+            let mut named = self.frames.iter().map(|frame| read_named(frame).unwrap());
+            if let Some(at) = named.position(|(name, _)| name == document) {
+                let frame = self.frames.remove(at).unwrap();
+                return read_named(&frame).unwrap().1.to_vec();
+            }
+            match self.reads().await.unwrap_or_else(|| panic!("closed before anything of {document}")) {
+                Heard::Text(message) => {
+                    assert_ne!(message["t"], "doc_closed", "{message}");
+                    self.texts.push_back(message);
+                }
+                Heard::Frame(frame) => self.frames.push_back(frame),
+            }
+        }
+    }
+
+    pub async fn reads(&mut self) -> Option<Heard> {
         loop {
             match tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a message in time") {
                 Some(Ok(Message::Text(text))) => {
@@ -638,15 +679,16 @@ impl Device {
                         self.takes(&message);
                     }
                     self.heard.push(text.to_string());
-                    return Some(message);
+                    return Some(Heard::Text(message));
                 }
+                Some(Ok(Message::Binary(frame))) => return Some(Heard::Frame(frame.to_vec())),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                 Some(Ok(_)) => {}
             }
         }
     }
 
-    async fn hears(&mut self, t: &str) -> Value {
+    pub async fn hears(&mut self, t: &str) -> Value {
         loop {
             let message = self.next().await.unwrap_or_else(|| panic!("closed before {t}"));
             if message["t"] == t {
@@ -656,7 +698,7 @@ impl Device {
         }
     }
 
-    async fn is_sent_away(&mut self) -> Value {
+    pub async fn is_sent_away(&mut self) -> Value {
         loop {
             let message = self.next().await.expect("a goodbye before the end");
             if message["t"] == "bye" {
@@ -666,7 +708,7 @@ impl Device {
         }
     }
 
-    async fn is_closed_with(&mut self) -> Option<u16> {
+    pub async fn is_closed_with(&mut self) -> Option<u16> {
         let read_on = async {
             loop {
                 match self.socket.next().await {
@@ -700,7 +742,7 @@ impl Device {
         self.commands_as(&id, kind, payload, more).await
     }
 
-    async fn commands_as(&mut self, id: &str, kind: &str, payload: Value, more: Value) -> Value {
+    pub async fn commands_as(&mut self, id: &str, kind: &str, payload: Value, more: Value) -> Value {
         let mut message = json!({"t": "cmd", "id": id, "type": kind, "payload": payload});
         message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.says(message).await;

@@ -1,20 +1,30 @@
 //! What a store has acknowledged is there after any end: events, drafts and ballots, each once and in order, and of the rest whole
 //! appends from the front or nothing. A process is killed (−9) under load and started again; and power is cut, which takes what was
-//! written since the last sync, all of it or some sectors of it.
+//! written since the last sync, all of it or some sectors of it. And the whole server is killed while people raise hands and draw over
+//! state sockets: every command and every stroke that was acknowledged, or that anybody saw, is there once.
 //!
 //! `make crash` does the same for longer.
 
+use crate::boards;
+use crate::classroom::{Device, Heard};
+use crate::harness::{Process, ask, token_with};
 use crate::store::*;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use lyceum::store::Store;
+use lyceum::token::VideoGrant;
+use lyceum_documents::{Message as Said, read_named};
 use lyceum_session::class::*;
 use lyceum_session::*;
-use std::collections::BTreeMap;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 /// How many times as long as usual, set by `make crash`.
 const LONGER: &str = "LYCEUM_TEST_CRASHES";
@@ -147,6 +157,207 @@ fn hold_classes(
     classes.iter().for_each(tokio::task::JoinHandle::abort);
     runtime.block_on(store.close());
     moments
+}
+
+// ---- the whole server ----------------------------------------------------------------------------------------------
+
+const BOARD: &str = "board:main:blank:1";
+const PEOPLE: u64 = 4;
+/// Between two strokes of somebody: less often than the server takes them in the long run.
+const STROKE: Duration = Duration::from_millis(20);
+/// Strokes and commands of somebody that wait for an ack.
+const UNANSWERED: usize = 6;
+
+#[test]
+fn after_kill_9_of_the_server_every_command_and_stroke_that_was_acknowledged_is_there_once() {
+    let data = tempfile::tempdir().unwrap();
+    let mut people: Vec<_> = (1..=PEOPLE).map(Drawer::new).collect();
+    let mut log = Log::default();
+    for acks_until_kill in (0..longer()).flat_map(|_| [1, 60, 9, 200]) {
+        let server = Process::start(data.path(), &[]);
+        people = runtime().block_on(async {
+            let session = check(server.address, &mut people, &mut log).await;
+            let acks = Arc::new(AtomicU64::new(0));
+            let mut at_work = tokio::task::JoinSet::new();
+            for person in people.drain(..) {
+                at_work.spawn(person.works_until_the_server_dies(server.address, acks.clone()));
+            }
+            while acks.load(Relaxed) < acks_until_kill {
+                assert!(at_work.try_join_next().is_none(), "somebody stopped in {session}");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            server.kill();
+            at_work.join_all().await
+        });
+    }
+    let server = Process::start(data.path(), &[]);
+    runtime().block_on(check(server.address, &mut people, &mut log));
+    let done = |of: fn(&Drawer) -> usize| people.iter().map(of).sum::<usize>();
+    let (commands, strokes) = (done(|person| person.acked.len()), done(|person| person.drawn.len()));
+    println!("{commands} commands and {strokes} strokes were acknowledged, and are there once");
+    assert!(commands > 0 && strokes > 0);
+}
+
+/// The log of the class as far as it was read: for each command, the events that it caused.
+#[derive(Default)]
+struct Log {
+    next: u64,
+    session: String,
+    caused: HashMap<String, Vec<u64>>,
+}
+
+/// Somebody who raises and lowers a hand and draws, and does again what has no answer when the server is back.
+struct Drawer {
+    number: u64,
+    commands: u64,
+    /// Commands without an answer, in order.
+    asked: VecDeque<(String, &'static str)>,
+    /// By id: the events, if there were any.
+    acked: HashMap<String, Option<(u64, u64)>>,
+    strokes: u64,
+    /// Strokes without an answer, in order.
+    drawing: VecDeque<u64>,
+    /// Strokes that are on the disk, and those of others that were seen.
+    drawn: BTreeSet<u64>,
+    seen: BTreeSet<u64>,
+}
+
+impl Drawer {
+    fn new(number: u64) -> Self {
+        Self {
+            number,
+            commands: 0,
+            asked: VecDeque::new(),
+            acked: HashMap::new(),
+            strokes: 0,
+            drawing: VecDeque::new(),
+            drawn: BTreeSet::new(),
+            seen: BTreeSet::new(),
+        }
+    }
+
+    async fn works_until_the_server_dies(mut self, address: SocketAddr, acks: Arc<AtomicU64>) -> Self {
+        let mut device = Device::enters(address, "maths", &format!("teacher {}", self.number), "instructor").await;
+        device.says_of(BOARD, Said::Step1(&[0])).await;
+        // What has no answer is done again, with the same ids and in the same order.
+        for (id, kind) in &self.asked {
+            device.says(command(id, kind)).await;
+        }
+        for stroke in &self.drawing {
+            device.says_of(BOARD, Said::Update(&self.update(*stroke))).await;
+        }
+        let mut strokes = tokio::time::interval(STROKE);
+        loop {
+            let heard = tokio::select! {
+                heard = device.reads() => heard,
+                _ = strokes.tick() => {
+                    if self.drawing.len() < UNANSWERED {
+                        self.drawing.push_back(self.strokes);
+                        device.says_of(BOARD, Said::Update(&self.update(self.strokes))).await;
+                        self.strokes += 1;
+                    }
+                    if self.asked.len() < UNANSWERED && self.strokes.is_multiple_of(5) {
+                        let kind = if self.commands.is_multiple_of(2) { "hand.raise" } else { "hand.lower" };
+                        let id = format!("c-{}-{}", self.number, self.commands);
+                        device.says(command(&id, kind)).await;
+                        self.asked.push_back((id, kind));
+                        self.commands += 1;
+                    }
+                    continue;
+                }
+            };
+            match heard {
+                None => return self,
+                Some(Heard::Text(message)) if message["t"] == "ack" => {
+                    let (id, _) = self.asked.pop_front().expect("an answer to something");
+                    assert_eq!(message["id"], *id, "{message}");
+                    if message["code"] == "rate" {
+                        continue;
+                    }
+                    assert_eq!(message["status"], "accepted", "{message}");
+                    self.acked.insert(id, message["first"].as_u64().zip(message["last"].as_u64()));
+                    acks.fetch_add(1, Relaxed);
+                }
+                Some(Heard::Text(message)) => {
+                    assert!(message["t"] != "doc_closed" && message["t"] != "bye", "{message}");
+                }
+                Some(Heard::Frame(frame)) => {
+                    let (_, message) = read_named(&frame).unwrap();
+                    if boards::ack(message).is_some() {
+                        let stroke = self.drawing.pop_front().expect("an ack of something");
+                        self.drawn.insert(self.name(stroke));
+                        acks.fetch_add(1, Relaxed);
+                    } else {
+                        let said = Said::read(message);
+                        assert!(matches!(said, Ok(Said::Step1(_) | Said::Step2(_) | Said::Update(_))), "{message:?}");
+                        self.seen.extend(boards::numbers(message));
+                    }
+                }
+            }
+        }
+    }
+
+    fn update(&self, stroke: u64) -> Vec<u8> {
+        boards::drawn(self.number, stroke, &format!("<{}>", self.name(stroke)))
+    }
+
+    fn name(&self, stroke: u64) -> u64 {
+        self.number * 1_000_000 + stroke
+    }
+}
+
+fn command(id: &str, kind: &str) -> serde_json::Value {
+    json!({"t": "cmd", "id": id, "type": kind, "payload": {}})
+}
+
+/// What was acknowledged or seen is there, and nothing is there twice.
+async fn check(address: SocketAddr, people: &mut [Drawer], log: &mut Log) -> String {
+    let mut device = Device::enters(address, "maths", "inspector", "instructor").await;
+    let session = device.welcome["session"].as_str().unwrap().to_owned();
+    assert!(log.session.is_empty() || log.session == session, "it is the same class");
+    log.session.clone_from(&session);
+    log.read_on(address).await;
+    device.says_of(BOARD, Said::Step1(&[0])).await;
+    let on_board = loop {
+        let frame = device.hears_of(BOARD).await;
+        if let Ok(Said::Step2(document)) = Said::read(&frame) {
+            break boards::numbers(document);
+        }
+    };
+    let once: BTreeSet<u64> = on_board.iter().copied().collect();
+    assert_eq!(once.len(), on_board.len(), "a stroke is there twice");
+    for person in people.iter() {
+        let lost: Vec<_> = person.drawn.union(&person.seen).filter(|stroke| !once.contains(stroke)).collect();
+        assert!(lost.is_empty(), "strokes that were acknowledged or seen are lost: {lost:?}");
+        for (id, places) in &person.acked {
+            let wanted: Vec<u64> = places.map_or_else(Vec::new, |(first, last)| (first..=last).collect());
+            assert_eq!(log.caused.get(id).unwrap_or(&Vec::new()), &wanted, "{id}");
+        }
+    }
+    device.leaves().await;
+    session
+}
+
+impl Log {
+    async fn read_on(&mut self, address: SocketAddr) {
+        let admin = token_with("", VideoGrant { room_admin: true, room: "maths".to_owned(), ..VideoGrant::default() });
+        loop {
+            let path = format!("/api/v1/sessions/{}/events?from={}", self.session, self.next.max(1));
+            let request = axum::http::Request::get(path).header("authorization", format!("Bearer {admin}"));
+            let page = ask(address, request.body(axum::body::Body::empty()).unwrap()).await.json();
+            let events = page["events"].as_array().unwrap();
+            for event in events {
+                assert_eq!(event["seq"].as_u64(), Some(self.next.max(1)), "the log has no gap");
+                self.next = self.next.max(1) + 1;
+                if let Some(id) = event["cause"]["id"].as_str().or(event["cause"].as_str()) {
+                    self.caused.entry(id.to_owned()).or_default().push(self.next - 1);
+                }
+            }
+            if events.is_empty() {
+                return;
+            }
+        }
+    }
 }
 
 // ---- what is appended ----------------------------------------------------------------------------------------------

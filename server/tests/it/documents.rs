@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// A map entry `elements["a"] = true` by the Yjs client 7.
 const DRAWN: &[u8] = b"\x01\x01\x07\x00\x28\x01\x08elements\x01a\x01\x78\x00";
@@ -102,7 +102,7 @@ async fn open_document(running: &Running, name: &str, token: &str) -> Result<Soc
     open_at(running.address, name, token).await
 }
 
-async fn open_at(address: std::net::SocketAddr, name: &str, token: &str) -> Result<Socket, u16> {
+pub async fn open_at(address: std::net::SocketAddr, name: &str, token: &str) -> Result<Socket, u16> {
     let url = format!("ws://{address}/documents/v1/{name}?token={token}").replace(' ', "%20");
     match tokio_tungstenite::connect_async(url).await {
         Ok((socket, _)) => Ok(socket),
@@ -111,11 +111,11 @@ async fn open_at(address: std::net::SocketAddr, name: &str, token: &str) -> Resu
     }
 }
 
-async fn says(socket: &mut Socket, message: Said<'_>) {
+pub async fn says(socket: &mut Socket, message: Said<'_>) {
     socket.send(Message::Binary(message.write().to_vec().into())).await.unwrap();
 }
 
-async fn hears(socket: &mut Socket) -> Vec<u8> {
+pub async fn hears(socket: &mut Socket) -> Vec<u8> {
     loop {
         match next_message(socket).await {
             Some(Message::Binary(frame)) => return frame.to_vec(),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that meets the unexpected stops there")]
 
 mod arrows;
+mod boards;
 mod classroom;
 mod compatibility;
 mod crashes;

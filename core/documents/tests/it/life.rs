@@ -103,6 +103,21 @@ fn a_board_is_emptied_by_the_server() {
 }
 
 #[test]
+fn a_board_is_emptied_that_nobody_has_open() {
+    let mut hub = Hub::new(Ms(0), "board:main:blank:1".parse().unwrap(), 1, 1, Limits::default());
+    let said = |hub: &mut Hub| std::iter::from_fn(|| hub.poll_output()).collect::<Vec<_>>();
+    hub.handle(Ms(0), Input::Clear { request: 7 });
+    assert_eq!(said(&mut hub), [], "its bytes are on the way");
+    // `elements["a"] = true`.
+    let bytes = b"\x01\x01\x07\x00\x28\x01\x08elements\x01a\x01\x78\x00"[..].into();
+    let updates = vec![StoredUpdate { seq: 1, person: Some("ann".into()), bytes }];
+    hub.handle(Ms(1), Input::Loaded(Stored { snapshots: vec![], updates }));
+    assert!(matches!(&said(&mut hub)[..], [Output::Append(StoredUpdate { seq: 2, person: None, .. })]));
+    hub.handle(Ms(2), Input::Durable(2));
+    assert_eq!(said(&mut hub), [Output::Cleared { request: 7, before: Some(1) }]);
+}
+
+#[test]
 fn who_is_too_fast_connects_again_and_loses_nothing() {
     let mut class = World::of("notes:main", Limits { updates_per_s: 5, ..Limits::default() });
     let (ann, bob) = (class.comes("ann", ALL, Style::Stock), class.comes("bob", VIEW, Style::Stock));

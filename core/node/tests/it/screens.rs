@@ -263,6 +263,37 @@ fn an_ack_waits_for_media_but_not_for_ever() {
 }
 
 #[test]
+fn inv_14_who_takes_a_right_is_answered_when_documents_have_let_go_too() {
+    let mut class = Class::new();
+    let teacher = class.enters_as(teacher("tom"));
+    class.enters("ann");
+    class.documents_are_deaf = true;
+    let rev = class.node.state().class.members[&"ann".into()].rev;
+    let set = [(Cap::BoardDraw, Some(false))].into_iter().collect();
+    let take = ClassCommand::ParticipantOverrideCaps { person: "ann".into(), set };
+    let id = class.does_expecting(teacher, take, Some(rev));
+    assert!(class.screen(teacher).ack(&id).is_none());
+    class.hand(Input::Enforced { id: 1 });
+    assert_eq!(class.screen(teacher).ack(&id).expect("an answer")["enforced"], true);
+
+    // Words take nothing away, and nobody waits for ever.
+    let words = class.does(teacher, says("now"));
+    assert_eq!(class.screen(teacher).ack(&words).expect("an answer")["enforced"], true);
+    let remove = class.does(teacher, ClassCommand::ParticipantRemove { person: "ann".into(), ban: false });
+    assert!(class.screen(teacher).ack(&remove).is_none());
+    class.time_passes(250);
+    assert_eq!(class.screen(teacher).ack(&remove).expect("an answer")["enforced"], false);
+
+    // The end of the class is answered, too.
+    let received_at = class.now;
+    let end = ClassCommand::SessionEnd { confirm: "RM_1".into() };
+    let command = CommandRequest { id: "end".into(), digest: 1, command: end, expect: None, epoch: None, received_at };
+    let order = Order::Command { actor: None, command: Box::new(command) };
+    let Ok(Answer::Outcome(ack)) = class.orders_now(order) else { panic!("an outcome") };
+    assert!(ack.code.is_none() && class.closed, "{ack:?}");
+}
+
+#[test]
 fn a_mute_by_the_class_reaches_media_and_the_client() {
     let mut class = Class::new();
     let teacher = class.enters_as(teacher("tom"));
