@@ -119,6 +119,9 @@ metrics! {
         files_taken: "lyceum_files_taken_total", "Files of slides taken.";
         files_refused: "lyceum_files_refused_total", "Files of slides refused: not permitted, not what was announced, not fit to be shown.";
         store_failures: "lyceum_store_failures_total", "Appends and heartbeats that the store refused.";
+        projected_statements: "lyceum_records_statements_total", "Statements made of what happened in classes and stored.";
+        projection_conflicts: "lyceum_records_conflicts_total", "Statements about classes that the record store had in other words, and kept as they were.";
+        projection_failures: "lyceum_records_failures_total", "Times that statements about classes could not be made or stored; most are tried again.";
     }
     gauges {
         conversations: "lyceum_http_connections", "HTTP connections open; WebSockets are no longer among them.";

@@ -11,6 +11,7 @@ use crate::http::tls::Certificate;
 use crate::media::{self, MediaConfig};
 use crate::metrics::Metrics;
 use crate::net::own_addresses;
+use crate::records::Outbox;
 use crate::rtc::Throttle;
 use crate::store::{Store, StoreError};
 use crate::token::Keyring;
@@ -119,6 +120,10 @@ impl Server {
         ];
         if let Some(certificate) = &certificate {
             services.push(tokio::spawn(certificate.clone().keep_fresh(metrics.clone())));
+        }
+        if config.lrs.record_classes {
+            let outbox = Outbox::open(config.clone(), app.store.clone(), app.records.clone(), metrics.clone())?;
+            services.push(tokio::spawn(outbox.run()));
         }
         let router = crate::http::router(app.clone());
         let door = Door::new(router, config.http.clone(), metrics, certificate.as_ref()).map_err(StartError::Tls)?;

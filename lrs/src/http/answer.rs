@@ -103,7 +103,7 @@ impl From<StoreError> for Refusal {
             StoreError::CannotMerge(_) | StoreError::Unsaid => StatusCode::BAD_REQUEST,
             StoreError::Full => StatusCode::INSUFFICIENT_STORAGE,
             StoreError::Overloaded | StoreError::Unavailable(_) | StoreError::Closed => StatusCode::SERVICE_UNAVAILABLE,
-            StoreError::Bug(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            StoreError::Invalid { .. } | StoreError::Bug(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         match &error {
             // The database's own words are for the operator.

@@ -15,6 +15,7 @@ pub(crate) use read::{Query, contents, definitions, last, page, statement};
 
 use crate::db::{Conn, Database, DbError, Role};
 use document::DocumentWork;
+use lyceum_xapi::{Json, Uuid, Version, validate};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -74,6 +75,14 @@ pub enum StoreError {
     /// The two documents cannot be merged.
     #[error("{0}")]
     CannotMerge(&'static str),
+    /// A statement that the embedder made breaks a rule of the Experience API.
+    #[error("statement {index}: {problem}")]
+    Invalid {
+        /// Which, from 0.
+        index: usize,
+        /// Where, and which rule.
+        problem: String,
+    },
     /// An error of ours.
     #[error("bug in the record store: {0}")]
     Bug(String),
@@ -125,6 +134,23 @@ impl Store {
         }
         let channels = Mutex::new(Some(Channels { work, read, writer }));
         Ok(Self { shared: Arc::new(Shared { channels, clock, waiting, reads_waiting, counters }) })
+    }
+
+    /// Stores statements that the embedder made itself, each with an id, for a tenant: all of them or none. Those that are stored already
+    /// stay as they are. Activities' definitions are taken over. `authority` is who vouches for them.
+    pub async fn record(&self, tenant: &str, authority: &Json, statements: Vec<Json>) -> Result<(), StoreError> {
+        let mut prepared = Vec::with_capacity(statements.len());
+        for (index, statement) in statements.into_iter().enumerate() {
+            let invalid = |problem: String| StoreError::Invalid { index, problem };
+            validate::statement(&statement, Version::V2).map_err(|problems| {
+                invalid(problems.first().map_or_else(String::new, |problem| problem.to_string()))
+            })?;
+            let id = statement.get_str("id").and_then(Uuid::parse);
+            let id = id.ok_or_else(|| invalid("/id: must be there".to_owned()))?;
+            prepared.push(Prepared::new(statement, id, tenant, authority, Version::V2));
+        }
+        let contents = Contents::new();
+        self.insert(Batch { tenant: tenant.to_owned(), statements: prepared, contents, define: true }).await
     }
 
     /// Stores statements: all of them or none. Those that are stored already stay as they are.

@@ -2,6 +2,7 @@
 //! configuration that cannot be used.
 
 mod config;
+mod records;
 mod room;
 mod serve;
 mod token;
@@ -32,6 +33,9 @@ enum Command {
     /// Make and list rooms of a running server
     #[command(subcommand)]
     Room(room::Room),
+    /// Learning records of classes
+    #[command(subcommand)]
+    Records(records::Records),
     /// Check the configuration, or show every setting
     #[command(subcommand)]
     Config(config::Config),
@@ -65,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(serve),
         Command::Token(token) => token::run(token),
         Command::Room(room) => room::run(room),
+        Command::Records(records) => records::run(records),
         Command::Config(config) => config::run(config),
         Command::Version => {
             println!("lyceum {}", env!("CARGO_PKG_VERSION"));

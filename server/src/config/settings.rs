@@ -168,6 +168,17 @@ settings! {
         max_body_bytes: usize where (65_536..=268_435_456) = 16_777_216,
         /// Most statements of one page.
         max_page_statements: usize where (1..=10_000) = 500,
+        /// Whether what happens in classes is recorded. When it is turned on, the classes that were held before are recorded as well.
+        record_classes: bool = true,
+        /// Whether the words of messages, and of questions to the class, stand in the records. They stand there in the clear, and stay
+        /// when the person is erased.
+        record_messages: bool = false,
+        /// Likewise what polls and quizzes ask and offer,
+        record_questions: bool = false,
+        /// and what people answer in words.
+        record_answers: bool = false,
+        /// For how much of a class, in percent, a learner must be connected to have attended it with success. 0: it is not judged.
+        attended_percent: u16 where (0..=100) = 0,
     }
 
     /// Classes. `max_participants`, `empty_timeout_s` and `departure_timeout_s` can also be set room by room.

@@ -37,6 +37,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(crate::documents::routes())
         .nest("/api", crate::api::routes())
         .merge(crate::twirp::routes(&app.config))
+        .route("/xapi/profile", get(crate::records::profile))
         .nest_service(
             crate::records::BASE_PATH,
             crate::records::router(app.records.clone(), app.keyring.clone(), &app.config),

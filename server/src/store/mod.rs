@@ -22,7 +22,7 @@ use queue::{Queue, Work};
 use reader::{Reader, Readers};
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// The store of one data directory: a handle that can be cloned and sent. When the last one is gone, the writer stores what still
 /// waits and ends; [`Store::close`] waits for that.
@@ -246,6 +246,30 @@ impl Store {
         Ok(receiver)
     }
 
+    /// Begins to remember which logs grow; see [`Store::appended`].
+    pub fn gather_appended(&self) {
+        self.shared.followers.gather();
+    }
+
+    /// The logs that have grown since this was asked last, and where each ends; waits for the first. For one caller.
+    pub async fn appended(&self) -> Vec<((TenantId, SessionId), Seq)> {
+        self.shared.followers.gathered().await
+    }
+
+    /// The same without waiting.
+    pub fn appended_so_far(&self) -> Vec<((TenantId, SessionId), Seq)> {
+        self.shared.followers.gathered_so_far()
+    }
+
+    /// Every log of every tenant, in the order of tenants and sessions, and where each ends: a page after the given one.
+    pub async fn heads(
+        &self,
+        after: Option<(TenantId, SessionId)>,
+        limit: usize,
+    ) -> Result<Vec<((TenantId, SessionId), Seq)>, StoreError> {
+        self.ask(move |reader| reader.heads(after.as_ref(), limit)).await
+    }
+
     /// One session.
     pub async fn session(&self, tenant: TenantId, session: SessionId) -> Result<Option<SessionRow>, StoreError> {
         self.ask(move |reader| reader.session(&tenant, &session)).await
@@ -346,10 +370,34 @@ impl Drop for Shared {
     }
 }
 
+/// Logs of a data directory, read beside whoever writes them, or when nobody does.
+pub struct LogReader(Reader);
+
+impl LogReader {
+    /// Opens the files of a data directory that a [`Store`] has made. Blocks, as everything here does.
+    pub fn open(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Reader::open(directory.as_ref()).map(Self)
+    }
+
+    /// See [`Store::read`].
+    pub fn read(
+        &self,
+        tenant: &TenantId,
+        session: &SessionId,
+        from: Seq,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        self.0.events(tenant, session, from, limit)
+    }
+}
+
 /// Who follows which log.
 #[derive(Default)]
 struct Followers {
     heads: Mutex<HashMap<(TenantId, SessionId), watch::Sender<Seq>>>,
+    /// Logs that have grown, once somebody wants to know: each log once.
+    grown: Mutex<Option<BTreeMap<(TenantId, SessionId), Seq>>>,
+    growth: Notify,
 }
 
 impl Followers {
@@ -359,7 +407,30 @@ impl Followers {
         heads.entry((tenant.clone(), session.clone())).or_default().subscribe()
     }
 
+    fn gather(&self) {
+        lock(&self.grown).get_or_insert_default();
+    }
+
+    async fn gathered(&self) -> Vec<((TenantId, SessionId), Seq)> {
+        loop {
+            let growth = self.growth.notified();
+            let grown = self.gathered_so_far();
+            if !grown.is_empty() {
+                return grown;
+            }
+            growth.await;
+        }
+    }
+
+    fn gathered_so_far(&self) -> Vec<((TenantId, SessionId), Seq)> {
+        lock(&self.grown).as_mut().map(std::mem::take).unwrap_or_default().into_iter().collect()
+    }
+
     fn tell(&self, new: &HashMap<(TenantId, SessionId), Seq>) {
+        if let Some(grown) = lock(&self.grown).as_mut() {
+            grown.extend(new.iter().map(|(log, seq)| (log.clone(), *seq)));
+            self.growth.notify_one();
+        }
         let heads = lock(&self.heads);
         if heads.is_empty() {
             return;

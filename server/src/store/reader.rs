@@ -61,7 +61,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn open(directory: &std::path::Path) -> Result<Self, StoreError> {
+    pub fn open(directory: &std::path::Path) -> Result<Self, StoreError> {
         Ok(Self { conn: schema::open_reader(directory, &SESSIONS)?, keys: Keys::open_reader(directory)? })
     }
 
@@ -140,6 +140,22 @@ impl Reader {
             self.conn.prepare_cached("SELECT max(seq) FROM events WHERE tenant = ? AND session = ?").map_err(sqlite)?;
         let head: Option<u64> = query.query_row(params![tenant.0, session.0], |row| row.get(0)).map_err(sqlite)?;
         Ok(Seq(head.unwrap_or(0)))
+    }
+
+    pub fn heads(
+        &self,
+        after: Option<&(TenantId, SessionId)>,
+        limit: usize,
+    ) -> Result<Vec<((TenantId, SessionId), Seq)>, StoreError> {
+        let sql = "SELECT tenant, session,
+                          (SELECT max(seq) FROM events AS e WHERE e.tenant = s.tenant AND e.session = s.session)
+                   FROM sessions AS s WHERE (tenant, session) > (?, ?) ORDER BY tenant, session LIMIT ?";
+        let mut query = self.conn.prepare_cached(sql).map_err(sqlite)?;
+        let (tenant, session) = after.map_or(("", ""), |(tenant, session)| (tenant.0.as_str(), session.0.as_str()));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let row = |row: &Row<'_>| Ok(((TenantId(row.get(0)?), SessionId(row.get(1)?)), Seq(row.get(2)?)));
+        let rows = query.query_map(params![tenant, session, limit], row).map_err(sqlite)?;
+        rows.collect::<Result<_, _>>().map_err(sqlite)
     }
 
     pub fn session(&self, tenant: &TenantId, session: &SessionId) -> Result<Option<SessionRow>, StoreError> {

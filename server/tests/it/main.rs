@@ -19,6 +19,7 @@ mod leaks;
 mod media;
 mod openapi;
 mod process;
+mod projection;
 mod records;
 mod settings;
 mod side;
@@ -28,3 +29,8 @@ mod store;
 mod tls;
 mod tokens;
 mod twirp;
+
+// A class to make logs of: the one that the tests of classes themselves use.
+#[path = "../../../core/session/tests/it/class.rs"]
+#[allow(dead_code)]
+mod class;

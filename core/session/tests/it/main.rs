@@ -20,3 +20,4 @@ mod schedules;
 mod stories;
 mod talking;
 mod texts;
+mod tries;
