@@ -94,6 +94,7 @@ pub fn classroom_message(bytes: &[u8]) {
             assert!(hello.device.is_none_or(|device| (1..=64).contains(&device.len())));
             assert!(hello.client.sdk.len() <= 4 * 64, "a device says too much of itself");
         }
+        Ok(Said::DocClose(name)) => assert!(name.len() <= text.len()),
         Ok(Said::Ping(_) | Said::Leave) => {}
     }
 }

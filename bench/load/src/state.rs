@@ -609,9 +609,12 @@ async fn rights_go(args: &StateArgs, school: &School, lessons: &[Lesson]) -> Res
     let has_media = !guests.is_empty();
     let people: Vec<&String> = if has_media { guests } else { own.collect() };
     let (mut took, mut expect) = (Vec::new(), HashMap::new());
-    for (number, person) in people.iter().cycle().take(usize::from(args.fences) * 2 * people.len().min(1)).enumerate() {
-        // Round after round: taken from everybody, given to everybody.
-        let takes = (number / people.len()).is_multiple_of(2);
+    if people.is_empty() {
+        return Ok((Spread::default(), false));
+    }
+    for number in 0..2 * usize::from(args.fences) {
+        let takes = number.is_multiple_of(2);
+        let person = &people[number / 2 % people.len()];
         let set = json!({"media.audio": if takes { json!(false) } else { Value::Null }});
         let mut tries = 0;
         loop {

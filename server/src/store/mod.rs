@@ -32,6 +32,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
+/// How far each session's log goes.
+pub type Heads = Vec<((TenantId, SessionId), Seq)>;
+
 /// The store of one data directory: a handle that can be cloned and sent. When the last one is gone, the writer stores what still
 /// waits and ends; [`Store::close`] waits for that.
 #[derive(Clone)]
@@ -252,21 +255,17 @@ impl Store {
     }
 
     /// The logs that have grown since this was asked last, and where each ends; waits for the first. For one caller.
-    pub async fn appended(&self) -> Vec<((TenantId, SessionId), Seq)> {
+    pub async fn appended(&self) -> Heads {
         self.shared.followers.gathered().await
     }
 
     /// The same without waiting.
-    pub fn appended_so_far(&self) -> Vec<((TenantId, SessionId), Seq)> {
+    pub fn appended_so_far(&self) -> Heads {
         self.shared.followers.gathered_so_far()
     }
 
     /// Every log of every tenant, in the order of tenants and sessions, and where each ends: a page after the given one.
-    pub async fn heads(
-        &self,
-        after: Option<(TenantId, SessionId)>,
-        limit: usize,
-    ) -> Result<Vec<((TenantId, SessionId), Seq)>, StoreError> {
+    pub async fn heads(&self, after: Option<(TenantId, SessionId)>, limit: usize) -> Result<Heads, StoreError> {
         self.ask(move |reader| reader.heads(after.as_ref(), limit)).await
     }
 
@@ -411,7 +410,7 @@ impl Followers {
         lock(&self.grown).get_or_insert_default();
     }
 
-    async fn gathered(&self) -> Vec<((TenantId, SessionId), Seq)> {
+    async fn gathered(&self) -> Heads {
         loop {
             let growth = self.growth.notified();
             let grown = self.gathered_so_far();
@@ -422,7 +421,7 @@ impl Followers {
         }
     }
 
-    fn gathered_so_far(&self) -> Vec<((TenantId, SessionId), Seq)> {
+    fn gathered_so_far(&self) -> Heads {
         lock(&self.grown).as_mut().map(std::mem::take).unwrap_or_default().into_iter().collect()
     }
 

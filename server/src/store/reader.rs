@@ -3,7 +3,7 @@
 
 use super::keys::{self, Keys};
 use super::schema::{self, SESSIONS};
-use super::{LiveSession, Room, SessionFilter, SessionRow, StoreError};
+use super::{Heads, LiveSession, Room, SessionFilter, SessionRow, StoreError};
 use lyceum_session::class::{Answers, SavedDraft, SideWrite};
 use lyceum_session::{Event, PersonId, RoomName, Seq, SessionId, TenantId, UnixMs};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -142,11 +142,7 @@ impl Reader {
         Ok(Seq(head.unwrap_or(0)))
     }
 
-    pub fn heads(
-        &self,
-        after: Option<&(TenantId, SessionId)>,
-        limit: usize,
-    ) -> Result<Vec<((TenantId, SessionId), Seq)>, StoreError> {
+    pub fn heads(&self, after: Option<&(TenantId, SessionId)>, limit: usize) -> Result<Heads, StoreError> {
         let sql = "SELECT tenant, session,
                           (SELECT max(seq) FROM events AS e WHERE e.tenant = s.tenant AND e.session = s.session)
                    FROM sessions AS s WHERE (tenant, session) > (?, ?) ORDER BY tenant, session LIMIT ?";

@@ -96,6 +96,7 @@ enum Happening {
     Syncs { incarnation: u64 },
     StoreFails { incarnation: u64 },
     MediaSays { incarnation: u64, event: Box<lyceum_sfu::Event> },
+    DocumentsFollow { incarnation: u64, id: u64 },
     Heartbeat,
     ServerStarts,
 }
@@ -396,6 +397,11 @@ impl World {
                     self.node_gets(Input::Media(*event));
                 }
             }
+            Happening::DocumentsFollow { incarnation, id } => {
+                if incarnation == self.incarnation {
+                    self.node_gets(Input::Enforced { id });
+                }
+            }
             Happening::Heartbeat => {
                 if self.node.is_some() {
                     self.disk.heartbeat = self.now();
@@ -495,6 +501,10 @@ impl World {
                         self.later(at - self.now_ms, Happening::MediaSays { incarnation, event });
                     }
                 }
+            }
+            Output::Enforce { id, .. } => {
+                let follow_ms = self.rng.u64(0..20);
+                self.later(follow_ms, Happening::DocumentsFollow { incarnation, id });
             }
             Output::Closed => {
                 self.forgets_node();
