@@ -40,15 +40,30 @@ for (const version of ["1.0.3", "2.0.0"]) {
         const activity = anActivity();
         const [id] = (await client().sendStatement({ statement: statement(activity) })).data;
         const read = (await client().getStatement({ statementId: id })).data;
-        assert.deepEqual([read.object.id, read.actor.account.name, read.verb.display.en], [activity, "ada", "answered"]);
+        assert.deepEqual(
+          [read.object.id, read.actor.account.name, read.verb.display.en],
+          [activity, "ada", "answered"],
+        );
         assert.ok(read.stored && read.authority);
-        const many = Array.from({ length: 5 }, (_, score) => statement(activity, { result: { score: { raw: score } } }));
+        const many = Array.from({ length: 5 }, (_, score) =>
+          statement(activity, { result: { score: { raw: score } } }),
+        );
         const ids = (await client().sendStatements({ statements: many })).data;
         const all = (await client().getStatements({ activity, ascending: true })).data.statements;
-        assert.deepEqual(all.map((one) => one.id), [id, ...ids]);
-        assert.equal((await client().getStatements({ activity, verb: verb("met").id })).data.statements.length, 0);
-        const since = (await client().getStatements({ activity, since: all[2].stored, ascending: true })).data.statements;
-        assert.deepEqual(since.map((one) => one.id), ids.slice(2));
+        assert.deepEqual(
+          all.map((one) => one.id),
+          [id, ...ids],
+        );
+        assert.equal(
+          (await client().getStatements({ activity, verb: verb("met").id })).data.statements.length,
+          0,
+        );
+        const since = (await client().getStatements({ activity, since: all[2].stored, ascending: true })).data
+          .statements;
+        assert.deepEqual(
+          since.map((one) => one.id),
+          ids.slice(2),
+        );
       });
 
       it("pages through `more` without missing or repeating, while others write", async () => {
@@ -102,11 +117,14 @@ for (const version of ["1.0.3", "2.0.0"]) {
         const read = await client().getState(place);
         assert.deepEqual(read.data, { page: 3 });
         const etag = read.headers.etag ?? read.headers.get?.("etag");
-        const change = (state, seen) => client().setState({ ...place, state, etag: seen, matchHeader: "If-Match" });
+        const change = (state, seen) =>
+          client().setState({ ...place, state, etag: seen, matchHeader: "If-Match" });
         await change({ page: 4 }, etag);
         await assert.rejects(change({ page: 5 }, etag), refused(412));
         assert.deepEqual((await client().getState(place)).data, { page: 4 });
-        assert.deepEqual((await client().getStates({ agent: ada, activityId: place.activityId })).data, ["bookmark"]);
+        assert.deepEqual((await client().getStates({ agent: ada, activityId: place.activityId })).data, [
+          "bookmark",
+        ]);
         await client().deleteState({ ...place });
         await assert.rejects(client().getState(place), refused(404));
       });
@@ -114,11 +132,21 @@ for (const version of ["1.0.3", "2.0.0"]) {
       it("keeps profiles of activities and agents", async () => {
         const activityId = anActivity();
         const of = { activityId, profileId: "p" };
-        await client().createActivityProfile({ ...of, profile: { a: 1 }, etag: "*", matchHeader: "If-None-Match" });
+        await client().createActivityProfile({
+          ...of,
+          profile: { a: 1 },
+          etag: "*",
+          matchHeader: "If-None-Match",
+        });
         assert.deepEqual((await client().getActivityProfile(of)).data, { a: 1 });
         const agent = { objectType: "Agent", mbox: `mailto:${randomUUID()}@school.example` };
         const theirs = { agent, profileId: "p" };
-        await client().createAgentProfile({ ...theirs, profile: { b: 2 }, etag: "*", matchHeader: "If-None-Match" });
+        await client().createAgentProfile({
+          ...theirs,
+          profile: { b: 2 },
+          etag: "*",
+          matchHeader: "If-None-Match",
+        });
         assert.deepEqual((await client().getAgentProfile(theirs)).data, { b: 2 });
         assert.equal((await client().getAgent({ agent })).data.mbox[0], agent.mbox);
         await client().sendStatement({ statement: statement(activityId) });
