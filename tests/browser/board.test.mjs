@@ -98,6 +98,13 @@ class Drawer extends Person {
     });
   }
 
+  /** Until the page has said so: its banner moves the board, and leaves it little room on a phone. */
+  async isCutOff() {
+    this.network.goesAway();
+    await this.has("the break", ({ phase }) => phase === "away");
+    await this.element("reconnecting").waitFor();
+  }
+
   /** A stroke with the pen, from a place in the canvas. */
   async draws(x, y, name = board) {
     const before = Object.keys((await this.doc(name)).elements).length;
@@ -265,9 +272,7 @@ describe("a board", () => {
     const { ann, ben } = await aBoard();
     await ann.draws(380, 120);
     await ben.has("her stroke", ({ elements }) => Object.keys(elements).length === 1);
-    ben.network.goesAway();
-    await ben.has("the break", ({ phase }) => phase === "away");
-    // Below the banner there is little room on a phone.
+    await ben.isCutOff();
     await ben.draws(60, 90);
     await ben.draws(60, 140);
     await ann.draws(380, 220);
@@ -287,8 +292,7 @@ describe("a board", () => {
     await ben.draws(60, 220);
     await ann.has("his stroke", ({ elements }) => Object.keys(elements).length === 1);
     const kept = ids(await ann.doc());
-    ben.network.goesAway();
-    await ben.has("the break", ({ phase }) => phase === "away");
+    await ben.isCutOff();
     await ben.draws(60, 90);
     await ben.draws(60, 140);
     await ann.element("board-access").selectOption("presenter");
