@@ -1,10 +1,11 @@
 /** What is of the moment: the question how it goes, and the timer. */
 import type { Class } from "@lyceum/sdk";
-import { Minus, Pause, Play, Plus, Smile, Square, Timer } from "lucide-react";
+import { Pause, Play, Smile, Square, Timer } from "lucide-react";
 import { useState } from "react";
 import { useTimer } from "../moments";
 import { useAct, useCan, useMyself, useOne, useServerNow } from "../state";
 import { clockWords } from "../words";
+import { Stepper } from "./Stepper";
 
 const moods: readonly (readonly [Class.Mood, string])[] = [
   ["fine", "I follow"],
@@ -97,21 +98,9 @@ export function TimerPart() {
       <section className="part row timer-row" aria-label="Timer">
         <Timer className="i s" aria-hidden="true" />
         <span className="grow">Timer</span>
-        <button
-          className="ib"
-          aria-label="One minute less"
-          onClick={() => setMinutes(Math.max(1, minutes - 1))}
-        >
-          <Minus className="i s" aria-hidden="true" />
-        </button>
-        <b className="nowrap">{minutes} min</b>
-        <button
-          className="ib"
-          aria-label="One minute more"
-          onClick={() => setMinutes(Math.min(180, minutes + 1))}
-        >
-          <Plus className="i s" aria-hidden="true" />
-        </button>
+        <Stepper value={minutes} most={180} one="One minute" less="less" onChange={setMinutes}>
+          <b className="nowrap">{minutes} min</b>
+        </Stepper>
         <button
           className="btn small"
           data-testid="timer-start"

@@ -1,6 +1,6 @@
 /** Tables, as groups are called in class: drawn up, looked after, closed. Learners see their own, and the way back. */
 import type { Class } from "@lyceum/sdk";
-import { ArrowRightLeft, Eye, LifeBuoy, Megaphone, Minus, Plus, Shuffle, Undo2 } from "lucide-react";
+import { ArrowRightLeft, Eye, LifeBuoy, Megaphone, Plus, Shuffle, Undo2 } from "lucide-react";
 import { useState, type SubmitEvent } from "react";
 import { MenuButton, type MenuEntry } from "../../lib/Menu";
 import { notice } from "../../lib/notices";
@@ -8,6 +8,7 @@ import { useAct, useAll, useCan, useMyself, useOne, useServerNow } from "../stat
 import { clockWords, notableRole, spaceTitle, timeOfDay, waitWords } from "../words";
 import { Panel } from "./Panel";
 import { Plate } from "./PeoplePanel";
+import { Stepper } from "./Stepper";
 
 export function TablesPanel({ asSheet, onClose }: { asSheet: boolean; onClose: () => void }) {
   const breakouts = useOne("breakouts");
@@ -58,23 +59,9 @@ function PlanForm({ expect }: { expect?: number }) {
     <form className="part poll" aria-label="Draw up tables" onSubmit={submit} data-testid="tables-form">
       <div className="row">
         <span className="grow">How many tables?</span>
-        <button
-          type="button"
-          className="ib"
-          aria-label="One table fewer"
-          onClick={() => setCount(Math.max(1, count - 1))}
-        >
-          <Minus className="i s" aria-hidden="true" />
-        </button>
-        <b data-testid="tables-count">{count}</b>
-        <button
-          type="button"
-          className="ib"
-          aria-label="One table more"
-          onClick={() => setCount(Math.min(50, count + 1))}
-        >
-          <Plus className="i s" aria-hidden="true" />
-        </button>
+        <Stepper value={count} most={50} one="One table" less="fewer" onChange={setCount}>
+          <b data-testid="tables-count">{count}</b>
+        </Stepper>
       </div>
       <p className="s13 mut">
         {learners === 0
@@ -171,23 +158,9 @@ function Planned({ breakouts }: { breakouts: Class.Breakouts }) {
           <span className="grow">Back after</span>
           {timed && (
             <>
-              <button
-                type="button"
-                className="ib"
-                aria-label="One minute less"
-                onClick={() => setMinutes(Math.max(1, minutes - 1))}
-              >
-                <Minus className="i s" aria-hidden="true" />
-              </button>
-              <b className="nowrap">{minutes} min</b>
-              <button
-                type="button"
-                className="ib"
-                aria-label="One minute more"
-                onClick={() => setMinutes(Math.min(180, minutes + 1))}
-              >
-                <Plus className="i s" aria-hidden="true" />
-              </button>
+              <Stepper value={minutes} most={180} one="One minute" less="less" onChange={setMinutes}>
+                <b className="nowrap">{minutes} min</b>
+              </Stepper>
             </>
           )}
         </label>
